@@ -1,0 +1,1 @@
+"""Configuration: settings, slice definitions, and the pointer to the promoted run."""

@@ -1,0 +1,327 @@
+"""What there is to show: runs, their data sets and their performance, read once per process and shared.
+
+Everything is kept by what it was made from (a digest, a run id, a file's time and size), never by hashing a frame,
+and nothing belongs to a visitor.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from config.settings import get_settings
+from engine.errors import DataError, RunNotFoundError, TagscopeError
+from engine.runs.manifest import Manifest, checked_run_id
+from engine.runs.store import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+    from pathlib import Path
+
+    from config.settings import Settings
+    from dashboard.samples import Samples
+    from engine.dataset.snapshot import Dataset
+    from engine.evaluation.performance_file import Performance
+    from engine.runs.bundle import Bundle
+    from engine.runs.store import RunStore
+
+_ENTRIES_KEPT = 32
+TEST_SPLIT = "test"
+
+
+class RunEntry(msgspec.Struct, frozen=True):
+    """One run as a selector names it."""
+
+    manifest: Manifest
+    promoted: bool
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return self.manifest.run_id
+
+    @property
+    def label(self) -> str:
+        """Model, day, whether promoted, and the short id."""
+        mark = " · promoted" if self.promoted else ""
+        return f"{self.manifest.model} · {self.manifest.created[:10]}{mark} · {self.manifest.short_id}"
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What the Performance section shows, and the sentences above it."""
+
+    performance: Any
+    sentences: tuple[str, ...]
+    source: str = ""
+
+
+class Catalogue:
+    """Read access to everything the page shows; safe to share between threads.
+
+    Parameters
+    ----------
+    settings
+        Where runs and data are, and which file was named.
+    store
+        The runs.
+    """
+
+    def __init__(self, settings: Settings, store: RunStore) -> None:
+        self.settings = settings
+        self.store = store
+        self._kept: OrderedDict[Hashable, Any] = OrderedDict()
+        self._making: dict[Hashable, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    # Runs
+
+    def runs(self) -> list[RunEntry]:
+        """List the runs that can be shown, newest first; with a data file named, only those trained on it.
+
+        Raises
+        ------
+        engine.errors.TagscopeError
+            The data file that the settings name cannot be used, or the pointer to the promoted run is damaged.
+        """
+        promoted = self.store.promoted()
+        digest = self.file_dataset().digest if self.settings.data.file is not None else None
+        return [
+            RunEntry(manifest, manifest.run_id == promoted)
+            for manifest in self.store.runs()
+            if digest is None or manifest.dataset.digest == digest
+        ]
+
+    def default_run(self) -> str:
+        """Id of the run to show where none was chosen: the promoted one, else the newest; empty without runs.
+
+        Raises
+        ------
+        engine.errors.TagscopeError
+            As `runs`.
+        """
+        runs = self.runs()
+        return next((entry.run_id for entry in runs if entry.promoted), runs[0].run_id if runs else "")
+
+    def manifest(self, run_id: str) -> Manifest:
+        """Return a run's manifest.
+
+        Raises
+        ------
+        engine.errors.RunNotFoundError
+            The id is not one, or no run has it.
+        engine.errors.BundleError
+            The run is damaged.
+        """
+        return self.store.open(checked_run_id(run_id)).manifest
+
+    def training_advice(self) -> str:
+        """Sentence that says how to get a first run, for the data file if one was named."""
+        file = self.settings.data.file
+        if file is None:
+            return "There is no run yet; train one with `tagscope train --data FILE`, then load this page again."
+        return (
+            f"There is no run for this data yet; train one with `tagscope train --data {file}`, then load this page "
+            "again."
+        )
+
+    # Data
+
+    def file_dataset(self) -> Dataset:
+        """Return the data set in the file that the settings name.
+
+        Raises
+        ------
+        engine.errors.DataError
+            No file is named, or it cannot be used.
+        """
+        from engine.dataset.fields import Fields
+        from engine.dataset.loading import load_table
+        from engine.dataset.snapshot import Dataset
+
+        settings = self.settings.data
+        if settings.file is None:
+            raise DataError("No data file is named; set `data.file` in settings.toml or give `--data FILE`.")
+        path = self.settings.resolve(settings.file)
+
+        def load() -> Dataset:
+            fields = Fields(text=settings.text, label=settings.label, id=settings.id, created=settings.created)
+            table = load_table(path, fields, max_cell_characters=settings.max_cell_characters)
+            return Dataset.from_table(table, path.stem)
+
+        return self._keep(("file", path, *_stamp(path)), load)
+
+    def samples(self, run_id: str) -> Samples:
+        """Return the rows of the named data file or, without one, those a run was trained and judged on.
+
+        Parameters
+        ----------
+        run_id
+            Also tells the split of each row; may be empty where a data file is named.
+
+        Raises
+        ------
+        engine.errors.TagscopeError
+            The file, the run or its data set is missing or damaged.
+        """
+        from dashboard.samples import Samples
+        from engine.dataset.snapshot import open_dataset
+
+        if self.settings.data.file is not None:
+            dataset = self.file_dataset()
+            return self._keep(
+                ("samples", dataset.digest, run_id), lambda: Samples(dataset, self._splits(run_id) if run_id else None)
+            )
+        if not run_id:
+            raise RunNotFoundError(self.training_advice())
+        digest = self.manifest(run_id).dataset.digest
+        dataset = self._keep(("dataset", digest), lambda: open_dataset(self.settings.datasets_dir, digest))
+        return self._keep(("samples", digest, run_id), lambda: Samples(dataset, self._splits(run_id)))
+
+    def _splits(self, run_id: str) -> Any:
+        from engine.runs.predictions import read_predictions
+
+        bundle = self.store.open(run_id)
+        if "predictions.parquet" not in bundle.manifest.files:
+            return None
+        return read_predictions(bundle).set_index("id")["split"]
+
+    # Performance
+
+    def report(self, run_id: str) -> Report:
+        """Return what the Performance section shows for a run or, where the settings name one, from that file.
+
+        Raises
+        ------
+        engine.errors.TagscopeError
+            The run or the file is missing or damaged.
+        """
+        from engine.evaluation.performance_file import read_performance
+
+        file = self.settings.performance_file
+        if file is not None:
+            path = self.settings.resolve(file)
+
+            def from_file() -> Report:
+                performance = read_performance(path)
+                return Report(performance, _sentences(performance), str(file))
+
+            return self._keep(("performance", path, *_stamp(path)), from_file)
+        if not run_id:
+            raise RunNotFoundError(self.training_advice())
+        bundle = self.store.open(run_id)
+        earlier = self._earlier(bundle.manifest)
+
+        def from_run() -> Report:
+            performance = read_performance(bundle.performance())
+            if earlier is None:
+                return Report(performance, _sentences(performance))
+            try:
+                before = self.store.open(earlier.run_id)
+                previous = read_performance(before.performance())
+                reason = _not_comparable(bundle, before)
+            except TagscopeError:
+                # A damaged earlier run is no reason to show nothing of this one.
+                return Report(performance, _sentences(performance))
+            return Report(performance, _sentences(performance, previous, reason))
+
+        return self._keep(("performance", run_id, None if earlier is None else earlier.run_id), from_run)
+
+    def _earlier(self, manifest: Manifest) -> Manifest | None:
+        """Return the latest earlier run on a data set of the same name: another task is no run before."""
+        return next(
+            (
+                run
+                for run in self.store.runs()
+                if run.created < manifest.created and run.dataset.name == manifest.dataset.name
+            ),
+            None,
+        )
+
+    def warm(self) -> None:
+        """Read what the first visitor will see; what is missing or broken is said on the page, not here."""
+        for read in (self.samples, self.report):
+            try:
+                read(self.default_run())
+            except TagscopeError:
+                continue
+
+    def _keep(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """Return what was made for this key, making it once however many ask; failures are not kept."""
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+            making = self._making.setdefault(key, threading.Lock())
+        with making:
+            with self._lock:
+                if key in self._kept:
+                    return self._kept[key]
+            value = make()
+            with self._lock:
+                self._kept[key] = value
+                self._making.pop(key, None)
+                while len(self._kept) > _ENTRIES_KEPT:
+                    self._kept.popitem(last=False)
+            return value
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError:
+        return (0, 0)
+    return (status.st_mtime_ns, status.st_size)
+
+
+def _sentences(
+    performance: Performance, previous: Performance | None = None, not_comparable: str | None = None
+) -> tuple[str, ...]:
+    from engine.evaluation.summary import summarise
+
+    return tuple(
+        summarise(performance, previous, interval=f1_interval(performance), not_comparable=not_comparable)
+    )
+
+
+def f1_interval(performance: Performance) -> tuple[float, float] | None:
+    """Return the interval of the overall F1 that our own performance files hold beside the lesson's figures."""
+    intervals = performance.extra.get("intervals")
+    try:
+        low, high = intervals["overall"]["f1"]  # type: ignore[index]
+        return (float(low), float(high))
+    except (TypeError, KeyError, ValueError):
+        return None
+
+
+def _not_comparable(bundle: Bundle, before: Bundle) -> str | None:
+    """Return why two runs were not judged on the same samples with the same tags; None where they were."""
+    from engine.runs.predictions import read_predictions
+
+    frames = []
+    for one in (bundle, before):
+        frame = read_predictions(one)
+        frames.append(frame.loc[frame["split"] == TEST_SPLIT].set_index("id")["tag"])
+    now, then = frames
+    if set(now.index) != set(then.index):
+        return "they were judged on different samples"
+    changed = int((now != then.reindex(now.index)).sum())
+    if changed:
+        verb = "was" if changed == 1 else "were"
+        return f"{changed:,} of the tags they were judged by {verb} changed in between"
+    return None
+
+
+@functools.cache
+def get_catalogue() -> Catalogue:
+    """Return the catalogue of this process, made from the settings at the first call.
+
+    Raises
+    ------
+    engine.errors.SettingsError
+        The settings cannot be read.
+    """
+    return Catalogue(get_settings(), open_store())

@@ -1,0 +1,1 @@
+"""Small views that sections are made of; none of them knows a section."""

@@ -1,0 +1,93 @@
+"""Metric cards: a few figures side by side, each with its name and, where there is one, its range."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import param
+from panel.viewable import Viewer
+
+from dashboard.components.markup import markup
+from dashboard.text import safe_text
+from dashboard.theme import colour
+
+if TYPE_CHECKING:
+    import panel as pn
+
+CSS = f"""
+dl {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(104px, 1fr)); gap: 12px; margin: 0; }}
+dl > div {{ background: {colour("raised")}; border-radius: 10px; padding: 12px 16px 10px; min-width: 0; }}
+dt {{ color: {colour("muted")}; font-size: 13px; white-space: nowrap; }}
+dd {{ margin: 0; font-variant-numeric: tabular-nums; }}
+dd.value {{ font-size: 28px; line-height: 1.25; font-weight: 700; letter-spacing: -0.01em; }}
+dd.note {{ color: {colour("muted")}; font-size: 12.5px; min-height: 18px; overflow-wrap: anywhere; }}
+dl.small dd.value {{ font-size: 22px; }}
+"""
+
+
+class Card(msgspec.Struct, frozen=True):
+    """One figure: its name, the figure as it is shown, and a remark below it."""
+
+    label: str
+    value: str
+    note: str = ""
+
+
+class MetricCards(Viewer):
+    """A row of cards that wraps where it is narrow.
+
+    Examples
+    --------
+    >>> MetricCards(cards=[Card("Precision", "0.92"), Card("Rows", "144")])  # doctest: +SKIP
+    """
+
+    cards = param.List(default=[], item_type=Card, doc="Figures, from left to right.")
+    small = param.Boolean(default=False, doc="Smaller figures, for cards below a heading of their own.")
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self._pane = markup(self._html(), CSS)
+        self.param.watch(self._update, ["cards", "small"])
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        """Return the view."""
+        return self._pane
+
+    def _update(self, *_events: object) -> None:
+        self._pane.object = self._html()
+
+    def _html(self) -> str:
+        notes = any(card.note for card in self.cards)
+        cells = "".join(
+            f'<div><dt>{safe_text(card.label)}</dt><dd class="value">{safe_text(card.value)}</dd>'
+            + (f'<dd class="note">{safe_text(card.note)}</dd>' if notes else "")
+            + "</div>"
+            for card in self.cards
+        )
+        return f'<dl class="ts-cards{" small" if self.small else ""}">{cells}</dl>'
+
+
+def score_cards(scores: Any, notes: dict[str, str] | None = None) -> list[Card]:
+    """Cards of one set of scores.
+
+    Parameters
+    ----------
+    scores
+        Has `precision`, `recall`, `f1` (0 to 1) and `num_samples`.
+    notes
+        Remark by `precision`, `recall`, `f1` or `num_samples`.
+
+    Returns
+    -------
+    list of Card
+        Precision, recall, F1 and the number of samples. Where there is no sample the scores are a dash: 0.00 would
+        read as a bad result.
+    """
+    notes = notes or {}
+    count = round(scores.num_samples)
+    figures = {"F1": scores.f1, "Precision": scores.precision, "Recall": scores.recall}
+    cards = [
+        Card(name, f"{value:.3f}" if count else "–", notes.get(name.lower(), "")) for name, value in figures.items()
+    ]
+    return [*cards, Card("Samples", f"{count:,}", notes.get("num_samples", ""))]

@@ -1,0 +1,121 @@
+"""Horizontal bar charts, made with hvPlot when they come into sight: importing this module imports no plotting."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import msgspec
+import panel as pn
+import param
+from panel.viewable import Viewer
+
+from dashboard.components.lazy import Lazy
+from dashboard.state import Appearance
+
+BAR_HEIGHT = 34
+DENSE_BAR_HEIGHT = 22
+DENSE_FROM = 14
+_AXIS_HEIGHT = 62
+
+
+class Bar(msgspec.Struct, frozen=True):
+    """One bar: what it stands for, its length, the figure at its end, what hovering adds, and a colour of its own."""
+
+    key: str
+    value: float
+    figure: str
+    detail: str = ""
+    colour: str = ""
+
+
+class BarChart(Viewer):
+    """Horizontal bars, the first on top; one of them may be selected, by a click or from outside.
+
+    Parameters
+    ----------
+    appearance
+        Theme of the page; by default Panel's own at this moment.
+    deferred
+        Whether the plot waits until it is about to be seen, as on the page.
+
+    Examples
+    --------
+    >>> BarChart(bars=[Bar("mlops", 0.91, "0.91")], axis="F1", maximum=1.0)  # doctest: +SKIP
+    """
+
+    bars = param.List(default=[], item_type=Bar, doc="Bars from top to bottom.")
+    selected = param.String(default="", doc="Key of the highlighted bar; empty: none.")
+    picked = param.String(default="", doc="Key of the bar that was clicked last.")
+    axis = param.String(default="", doc="What the length of a bar is.")
+    maximum = param.Number(default=None, allow_None=True, doc="End of the axis; None: that of the longest bar.")
+    clickable = param.Boolean(default=True, doc="Whether a click on a bar is a choice.")
+
+    def __init__(self, appearance: Appearance | None = None, *, deferred: bool = False, **params: Any) -> None:
+        super().__init__(**params)
+        self._appearance = appearance or Appearance(dark=pn.config.theme == "dark")
+        self._pane: pn.pane.HoloViews | None = None
+        if deferred:
+            self._view: Any = Lazy(self._make, prepare=import_plotting, height=self._height())
+        else:
+            self._view = self._make()
+        self.param.watch(self._resize, "bars")
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        """Return the view."""
+        return self._view
+
+    def _make(self) -> pn.pane.HoloViews:
+        self._pane = pn.pane.HoloViews(
+            self._plot(), sizing_mode="stretch_width", height=self._height(), margin=0, linked_axes=False
+        )
+        return self._pane
+
+    def _height(self) -> int:
+        each = BAR_HEIGHT if len(self.bars) < DENSE_FROM else DENSE_BAR_HEIGHT
+        return _AXIS_HEIGHT + each * max(len(self.bars), 1)
+
+    def _resize(self, _event: object) -> None:
+        # Another number of bars means another height, which a plot takes only when it is made.
+        height = self._height()
+        if self._pane is not None and height != self._pane.height:
+            self._pane.param.update(object=self._plot(), height=height)
+
+    def _plot(self) -> Any:
+        import holoviews as hv
+
+        from dashboard.components.plotting import draw_bars
+
+        def draw(bars: list[Bar], selected: str, dark: bool) -> Any:
+            return draw_bars(
+                bars,
+                selected=selected,
+                dark=dark,
+                axis=self.axis,
+                maximum=self.maximum,
+                height=self._height(),
+                clickable=self.clickable,
+            )
+
+        own = hv.streams.Params(self, ["bars", "selected"])
+        theme = hv.streams.Params(self._appearance, ["dark"])
+        plot = hv.DynamicMap(draw, streams=[own, theme])
+        if self.clickable:
+            hv.streams.Tap(source=plot).add_subscriber(self._tapped)
+        return plot
+
+    def _tapped(self, x: Any = None, y: Any = None) -> None:
+        from dashboard.components.plotting import axis_labels
+
+        print("TAP", repr(x), repr(y))
+        labels = axis_labels(self.bars)
+        for place in (y, x):
+            if isinstance(place, str) and place in labels:
+                self.picked = self.bars[labels.index(place)].key
+                self.param.trigger("picked")
+                return
+
+
+def import_plotting() -> None:
+    """Import what plots need, a second's work, so that it can be done in a thread ahead of the first plot."""
+    importlib.import_module("dashboard.components.plotting")

@@ -1,0 +1,82 @@
+"""A place on the page whose content is made when it is about to be seen."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import panel as pn
+import param
+from panel.viewable import Viewer
+
+from dashboard.components.browser import OnSight
+from dashboard.components.layout import stack
+from dashboard.components.markup import markup
+from dashboard.components.work import Worker
+from dashboard.theme import colour
+from engine.errors import TagscopeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CSS = f"""
+div.skeleton {{ border-radius: 10px; background: {colour("raised")}; animation: pulse 1.4s ease-in-out infinite; }}
+@keyframes pulse {{ 50% {{ opacity: 0.55; }} }}
+@media (prefers-reduced-motion: reduce) {{ div.skeleton {{ animation: none; }} }}
+"""
+
+
+def skeleton(height: int) -> pn.pane.HTML:
+    """Grey placeholder of the size that the content will have, so that nothing jumps when it comes."""
+    return markup(f'<div class="skeleton" style="height:{height}px" aria-hidden="true"></div>', CSS)
+
+
+class Lazy(Viewer):
+    """Shows a placeholder until it is near the visible part of the page, then what `build` returns.
+
+    Parameters
+    ----------
+    build
+        Makes the content; runs on the event loop, so it should only put views together.
+    prepare
+        Run before in a thread of its own: imports and reading of files.
+    height
+        Height of the placeholder, in pixels.
+    """
+
+    built = param.Boolean(default=False, constant=True, doc="Whether the content is there.")
+
+    def __init__(
+        self,
+        build: Callable[[], Any],
+        *,
+        prepare: Callable[[], object] | None = None,
+        height: int = 400,
+        **params: Any,
+    ) -> None:
+        super().__init__(**params)
+        self._build = build
+        self._prepare = prepare
+        self._sight = OnSight(margin=0, height=1)
+        self._column = stack(self._sight, skeleton(height))
+        self._worker = Worker()
+        self._sight.param.watch(self._seen, "seen")
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        """Return the view."""
+        return self._column
+
+    def _seen(self, _event: object) -> None:
+        if not self.built:
+            with param.edit_constant(self):
+                self.built = True
+            self._worker.run(self._make_ready, lambda _nothing: self._fill())
+
+    def _make_ready(self) -> None:
+        # What cannot be read is said by the content itself, in its place.
+        if self._prepare is not None:
+            with contextlib.suppress(TagscopeError):
+                self._prepare()
+
+    def _fill(self) -> None:
+        self._column[:] = [self._build()]

@@ -1,0 +1,69 @@
+"""Work off the event loop: nobody waits for another visitor's computation, and answers come in order or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+import panel as pn
+
+Value = TypeVar("Value")
+# What takes less than this needs no sign that work goes on: it would only flicker.
+SIGN_AFTER_SECONDS = 0.2
+
+
+class Worker:
+    """Runs one thing at a time for one view; asking anew makes an answer that is still under way worthless.
+
+    All changes of the page are made in callbacks that hold the document's lock. Panel runs asynchronous callbacks
+    without it and then writes to the socket on its own, where a message that falls between two others is lost.
+    """
+
+    def __init__(self) -> None:
+        self._turn = 0
+
+    def run(
+        self,
+        compute: Callable[[], Value],
+        show: Callable[[Value], None],
+        *,
+        pause: float = 0.0,
+        working: Callable[[bool], None] | None = None,
+    ) -> None:
+        """Compute in a thread, then show the value if nothing newer was asked for.
+
+        Parameters
+        ----------
+        compute
+            Runs in a thread; must not touch the page, and returns mistakes as values.
+        show
+            Runs on the event loop with the document's lock.
+        pause
+            Seconds to wait for something newer before computing at all.
+        working
+            Called with True when it takes long and with False when it is done.
+        """
+        self._turn += 1
+        turn = self._turn
+
+        def apply(change: Callable[[], None]) -> None:
+            pn.state.execute(lambda: change() if turn == self._turn else None, schedule=True)
+
+        async def work() -> None:
+            await asyncio.sleep(pause)
+            if turn != self._turn:
+                return
+            computing = asyncio.ensure_future(asyncio.to_thread(compute))
+            if working is not None and not (await asyncio.wait({computing}, timeout=SIGN_AFTER_SECONDS))[0]:
+                apply(lambda: working(True))
+            value = await computing
+
+            def finish() -> None:
+                if working is not None:
+                    working(False)
+                show(value)
+
+            apply(finish)
+
+        pn.state.execute(work)

@@ -1,0 +1,209 @@
+"""The shell of the page: title, links to the sections, theme, URL, and the end of a visit. No section imports it.
+
+`panel_material_ui.Page` was chosen by measuring (`benchmarks/first_paint.py`): no other shell was clearly faster to
+the first content, and it alone brings a dark theme without a reload, landmarks, and nothing from outside.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+
+from config.settings import get_settings
+from dashboard.catalogue import Catalogue, get_catalogue
+from dashboard.components.browser import AddressBar, Notice, SectionLinks
+from dashboard.components.charts import import_plotting
+from dashboard.components.heading import hero_html
+from dashboard.components.layout import stack
+from dashboard.components.lazy import Lazy
+from dashboard.sections.data import EXPLANATION, DataSection
+from dashboard.sections.inference import InferencePane
+from dashboard.sections.performance import PerformanceSection
+from dashboard.splash import page_template
+from dashboard.state import DashboardState
+from dashboard.theme import DARK, FONT, LIGHT, MATERIAL_THEME
+from dashboard.url import MAX_LINK_TEXT, BadValue, Field, UrlState, check_length, check_member
+from engine.errors import TagscopeError
+from engine.runs.manifest import checked_run_id
+
+SECTIONS = {"data": "Data", "performance": "Performance", "inference": "Inference"}
+MAX_WIDTH = 1240
+_PAGE_SX = {
+    # The document scrolls, not a box in it: the wheel works everywhere, and a printed page is whole.
+    "&": {"height": "auto", "minHeight": "100vh", "width": "100%", "overflow": "visible"},
+    ".main": {"overflow": "visible", "backgroundColor": "background.default"},
+    ".main-content": {"overflow": "visible", "padding": "28px", "boxSizing": "border-box"},
+    ".MuiAppBar-root": {
+        "backgroundColor": "background.paper",
+        "backgroundImage": "none",
+        "color": "text.primary",
+        "boxShadow": "none",
+        "borderBottom": "1px solid",
+        "borderColor": "divider",
+    },
+    ".MuiToolbar-root": {"paddingLeft": "28px", "paddingRight": "20px", "boxSizing": "border-box", "minHeight": "60px"},
+    ".title": {"color": "text.primary", "fontSize": "21px", "letterSpacing": "-0.01em", "marginRight": "20px"},
+}
+
+
+def build_page(catalogue: Catalogue | None = None) -> pmui.Page:
+    """Build the page of one visitor.
+
+    Parameters
+    ----------
+    catalogue
+        What there is to show; the process's own by default.
+
+    Returns
+    -------
+    panel_material_ui.Page
+        To be made servable. It is freed when its session ends.
+    """
+    pn.extension("tabulator")
+    catalogue = catalogue or get_catalogue()
+    before = _busy_watchers()
+    state = DashboardState()
+    notice = Notice(margin=0, width=0, height=0)
+    bar = AddressBar(margin=0, width=0, height=0)
+    url = UrlState(url_fields(state, catalogue), bar.write, notice.say)
+    if pn.state.location is not None:
+        url.read(pn.state.location.search)
+    _settle_runs(state, catalogue)
+    bar.write(url.search(), push=False)
+    url.follow()
+    dark = _wants_dark()
+    state.appearance.dark = bar.dark = dark
+    page = pmui.Page(
+        title=get_settings().dashboard.title,
+        header=[SectionLinks(sections=SECTIONS, margin=0), bar, notice],
+        main=[_sections(state, catalogue)],
+        main_width=MAX_WIDTH,
+        theme_config=MATERIAL_THEME,
+        dark_theme=dark,
+        busy_indicator=None,
+        sx=_PAGE_SX,
+        template=page_template(get_settings().dashboard.title, _hero(state, catalogue), EXPLANATION),
+        meta_description="What the text classifier learns from, how good it is, and what it answers.",
+    )
+    bar.param.watch(lambda event: url.read(event.new["search"]), "arrived")
+    bar.param.watch(lambda event: page.param.update(dark_theme=event.new), "wants_dark")
+    page.param.watch(lambda event: _theme_changed(event.new, state, bar), "dark_theme")
+    added = [watcher for watcher in _busy_watchers() if watcher not in before]
+    pn.state.on_session_destroyed(lambda _context: _free(page, url, added))
+    return page
+
+
+def url_fields(state: DashboardState, catalogue: Catalogue) -> list[Field]:
+    """List the parameters of the page's URL, in the order in which a link's values are taken.
+
+    Parameters
+    ----------
+    state
+        What they set and are written from.
+    catalogue
+        What a link may name.
+    """
+
+    def run(value: str) -> None:
+        try:
+            known = {entry.run_id for entry in catalogue.runs()}
+            if value and checked_run_id(value) not in known:
+                raise BadValue(f"The link's run {value} is not here; the default run is shown instead.")
+        except TagscopeError as error:
+            raise BadValue(f"The link's run cannot be shown: {error}") from None
+
+    def of_report(kind: str) -> Any:
+        def members() -> list[str]:
+            try:
+                report = catalogue.report(state.selection.run_id or catalogue.default_run())
+            except TagscopeError:
+                return []
+            return list(getattr(report.performance, kind))
+
+        return members
+
+    def of_samples() -> list[str]:
+        try:
+            return list(catalogue.samples(state.selection.run_id or catalogue.default_run()).facts.tags)
+        except TagscopeError:
+            return []
+
+    selection, samples, question = state.selection, state.samples, state.question
+    return [
+        Field("run", selection, "run_id", run),
+        Field("tag", selection, "tag", check_member("tag", of_report("classes"))),
+        Field("slice", selection, "slice_name", check_member("slice", of_report("slices"))),
+        Field("show", samples, "tag", check_member("tag to show", of_samples)),
+        Field("find", samples, "text", check_length("text to find", MAX_LINK_TEXT), typed=True),
+        Field("text", question, "text", check_length("text", 10 * MAX_LINK_TEXT), typed=True),
+        # Any text may stand here: the Inference section itself says what is wrong with it.
+        Field("ask", question, "run_id", check_length("run ID", 200)),
+    ]
+
+
+def _settle_runs(state: DashboardState, catalogue: Catalogue) -> None:
+    """Name the default run in the state, so that a copied link always carries it."""
+    try:
+        default = catalogue.default_run()
+    except TagscopeError:
+        return  # the sections say what is wrong
+    state.selection.run_id = state.selection.run_id or default
+    state.question.run_id = state.question.run_id or default
+
+
+def _sections(state: DashboardState, catalogue: Catalogue) -> pn.Column:
+    def prepare() -> None:
+        catalogue.report(state.selection.run_id or catalogue.default_run())
+        import_plotting()
+
+    shared = {"state": state, "catalogue": catalogue, "deferred": True}
+    return stack(
+        DataSection(**shared),
+        _place("performance", Lazy(lambda: PerformanceSection(**shared), prepare=prepare, height=900)),
+        _place("inference", Lazy(lambda: InferencePane(**shared), height=480)),
+        gap=56,
+        css=":host { padding-bottom: 40px; }",
+    )
+
+
+def _place(name: str, lazy: Lazy) -> pn.Column:
+    """Make a section's place findable before the section is there."""
+    css = ":host { scroll-margin-top: 84px; }"
+    return stack(lazy, css=css, css_classes=[f"section-{name}"])
+
+
+def _hero(state: DashboardState, catalogue: Catalogue) -> str:
+    try:
+        return hero_html(catalogue.samples(state.selection.run_id).facts)
+    except TagscopeError:
+        return ""
+
+
+def _wants_dark() -> bool:
+    asked = pn.state.session_args.get("theme", [b""])[0].decode("utf-8", "replace")
+    return (asked or pn.state.cookies.get("tagscope_theme", "")) == "dark"
+
+
+def _theme_changed(dark: bool, state: DashboardState, bar: AddressBar) -> None:
+    state.appearance.dark = bar.dark = dark
+
+
+def _busy_watchers() -> list[Any]:
+    return list(pn.state.param.watchers.get("busy", {}).get("value", []))
+
+
+def _free(page: pmui.Page, url: UrlState, busy_watchers: list[Any]) -> None:
+    """Let go of a page whose visitor has left.
+
+    `pmui.Page` refers to the global busy state, which would keep every page of the process alive, and HoloViews
+    keeps a plot until it is told to clean up. This function must live in an imported module: the globals of the
+    served script are gone by then.
+    """
+    url.stop()
+    for watcher in busy_watchers:
+        pn.state.param.unwatch(watcher)
+    for pane in page.select(pn.pane.HoloViews):
+        for plot, _pane in list(pane._plots.values()):
+            plot.cleanup()

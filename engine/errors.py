@@ -1,0 +1,31 @@
+"""Mistakes that a person can mend. Every message is one sentence: what is wrong, where, and what to do."""
+
+from __future__ import annotations
+
+
+class TagscopeError(Exception):
+    """Base of every error that is shown to a person as it is, without a trace."""
+
+
+class SettingsError(TagscopeError):
+    """A setting, from a file or the environment, cannot be used."""
+
+
+class DataError(TagscopeError):
+    """A data file or a data set cannot be used."""
+
+
+class BundleError(TagscopeError):
+    """A run bundle is incomplete, damaged or of an unknown version."""
+
+
+class RunNotFoundError(TagscopeError):
+    """No run has the id that was asked for."""
+
+
+class TrainingError(TagscopeError):
+    """A model cannot be trained on this data."""
+
+
+class ExportError(TagscopeError):
+    """A model cannot be exported, or its ONNX graph does not give the answers of the torch module."""

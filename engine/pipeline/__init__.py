@@ -1,0 +1,1 @@
+"""Puts the rooms together: CSV -> data set -> train -> export -> parity -> evaluate -> run bundle."""

@@ -1,0 +1,81 @@
+"""`predictions.parquet`: what a run answered for each row of its data set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from engine.errors import BundleError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from engine.runs.bundle import Bundle
+
+PROBABILITY_PREFIX = "probability:"
+_COLUMNS = ("id", "split", "tag", "predicted_tag")
+
+
+def predictions_frame(
+    ids: Sequence[str],
+    splits: Sequence[str],
+    tags: Sequence[str],
+    probabilities: np.ndarray,
+    labels: Sequence[str],
+) -> pd.DataFrame:
+    """Put predictions into the bundle's form.
+
+    Parameters
+    ----------
+    ids, splits, tags
+        One per row; `tags` are the true ones.
+    probabilities
+        Float array, rows x labels.
+    labels
+        Tags in the order of the columns of `probabilities`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns id, split, tag, predicted_tag and `probability:<tag>` (float32) per label.
+    """
+    best = np.asarray(labels, dtype=object)[probabilities.argmax(axis=1)] if len(probabilities) else []
+    frame = pd.DataFrame({"id": ids, "split": splits, "tag": tags, "predicted_tag": best}, dtype="str")
+    columns = {
+        f"{PROBABILITY_PREFIX}{label}": probabilities[:, index].astype(np.float32) for index, label in enumerate(labels)
+    }
+    return pd.concat([frame, pd.DataFrame(columns, index=frame.index)], axis=1)
+
+
+def write_predictions(path: Path, frame: pd.DataFrame) -> None:
+    """Write a frame made by `predictions_frame` as zstd-compressed Parquet."""
+    frame.to_parquet(path, index=False, compression="zstd")
+
+
+def read_predictions(bundle: Bundle) -> pd.DataFrame:
+    """Read a run's predictions.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `predictions_frame`.
+
+    Raises
+    ------
+    engine.errors.BundleError
+        The run has none, or the file lacks a column.
+    """
+    path = bundle.predictions_path()
+    frame = pd.read_parquet(path)
+    missing = [column for column in _COLUMNS if column not in frame]
+    if missing:
+        raise BundleError(f"{path}: column {missing[0]} is missing; restore the run or train it again.")
+    return frame
+
+
+def probability_matrix(frame: pd.DataFrame, labels: Sequence[str]) -> np.ndarray:
+    """Return the probabilities of a predictions frame: float32, rows x labels, columns in the order of `labels`."""
+    return frame[[f"{PROBABILITY_PREFIX}{label}" for label in labels]].to_numpy(dtype=np.float32)
