@@ -247,9 +247,20 @@ def dashboard(
     script = Path(next(iter(package.submodule_search_locations))) / "app.py"
     chosen = settings.dashboard.port if port is None else port
     out.print(f"Serving http://{address}:{chosen} - stop with Ctrl+C.", markup=False)
-    command = [sys.executable, "-m", "panel", "serve", str(script), "--port", str(chosen), "--address", address]
-    if address not in ("localhost", "127.0.0.1"):
-        command += ["--allow-websocket-origin", os.environ.get("TAGSCOPE_ALLOWED_ORIGIN", "*")]
+    command = [
+        sys.executable,
+        "-m",
+        "panel",
+        "serve",
+        str(script),
+        "--warm",
+        "--port",
+        str(chosen),
+        "--address",
+        address,
+    ]
+    if origin := os.environ.get("TAGSCOPE_ALLOWED_ORIGIN"):
+        command += ["--allow-websocket-origin", origin]
     os.execve(sys.executable, command, environment)
 
 

@@ -5,10 +5,27 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import sync_playwright
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
 
 ROOT = Path(__file__).resolve().parent.parent
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP *.example.test 127.0.0.1",
+]
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +38,7 @@ def lesson_data() -> Path:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty TAGSCOPE_HOME that the settings of this process point to."""
     from config.settings import get_settings
 
@@ -44,3 +61,16 @@ def demo_home(home: Path) -> Path:
     for name in ("run_id.txt", "performance.json"):
         shutil.copy(ROOT / "config" / name, home / "config" / name)
     return home
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium: TAGSCOPE_CHROMIUM, else the one on PATH, else Playwright's own; `*.example.test` is this machine.
+
+    One per module and not per session: while Playwright runs, no other event loop can, and notebooks need one.
+    """
+    executable = os.environ.get("TAGSCOPE_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()

@@ -150,6 +150,8 @@ class SubwordTokenizer:
 
     def __init__(self, tokenizer: Any, max_tokens: int) -> None:
         tokenizer.no_padding()
+        # The word "[PAD]" in a text is a text; this flag is not kept in `tokenizer.json`.
+        tokenizer.encode_special_tokens = True
         tokenizer.enable_truncation(max_tokens)
         self.tokenizer = tokenizer
         self.max_tokens = max_tokens

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 def one_thread() -> Iterator[None]:
     """Let torch use one thread inside the block, and as many as before after it.
 
-    The models are small: two threads gain little on a free machine, and on a busy one each operation waits for
-    the slower thread (measured with another process on the same two cores: 27 s in place of 0.6 s).
+    The models are small: two threads gain little on a free machine, and on a busy one each operation can wait for
+    the slower thread (seen once on two shared cores: 27 s for a fit that took 2 s on one thread).
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""The notebook with every section: executed, and opened in a real JupyterLab where a new text changes the prediction."""
+"""The notebook with every section, executed."""
 
 from __future__ import annotations
 

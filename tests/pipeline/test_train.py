@@ -1,4 +1,4 @@
-"""From CSV to run, through the public door: the demo reproduced, other people's columns, splits that stay, nothing half-written."""
+"""From CSV to run: the demo again, other people's columns, splits that stay, nothing half-written."""
 
 from __future__ import annotations
 
@@ -67,7 +67,11 @@ def test_training_the_promoted_run_again_gives_its_metrics(home: Path) -> None:
 
 
 def test_a_file_with_other_columns_languages_and_no_ids(home: Path) -> None:
-    topics = {"料理": "今日の夕食は{}を作りました", "天気": "明日の天気は{}でしょう", "спорт": "команда {} выиграла матч"}
+    topics = {
+        "料理": "今日の夕食は{}を作りました",
+        "天気": "明日の天気は{}でしょう",
+        "спорт": "команда {} выиграла матч",
+    }
     rows = [(tag, text.format(number)) for number in range(40) for tag, text in topics.items()]
     data = write_csv(home / "mine.csv", {"kind": [tag for tag, _ in rows], "body": [text for _, text in rows]})
     result = run_train(data, text=("body",), label="kind")
@@ -123,7 +127,7 @@ def test_empty_texts_are_left_out_and_listed(home: Path) -> None:
 
 
 def test_a_data_set_that_cannot_be_trained_on_writes_nothing(home: Path) -> None:
-    data = write_csv(home / "rows.csv", {"title": ["a b", "c d", "e f"], "description": [""] * 3, "tag": ["x", "y", "z"]})
+    data = write_csv(home / "rows.csv", {"title": ["a b", "c d"], "description": ["", ""], "tag": ["x", "y"]})
     with pytest.raises((DataError, TrainingError), match=r"rows\.csv"):
         run_train(data, min_count=1, test_share=0.0, validation_share=0.0)
     assert [path.name for path in home.iterdir()] == ["rows.csv"]
@@ -150,7 +154,11 @@ def test_evaluating_unknown_tags_names_them(demo_home: Path) -> None:
 @pytest.mark.long
 def test_fifty_tags_and_short_training_sets(home: Path) -> None:
     random = np.random.default_rng(0)
-    rows = [(f"tag{tag:02}", f"word{tag} topic{tag % 7} {random.integers(50)} filler") for tag in range(50) for _ in range(6)]
+    rows = [
+        (f"tag{tag:02}", f"word{tag} topic{tag % 7} {random.integers(50)} filler")
+        for tag in range(50)
+        for _ in range(6)
+    ]
     with (home / "rows.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("text", "label"), *[(text, tag) for tag, text in rows]])
     result = run_train(home / "rows.csv", text=("text",), label="label")
@@ -174,6 +182,10 @@ def test_a_killed_training_leaves_no_run(home: Path, moment: str) -> None:
     assert (store.runs(), store.broken(), store.promoted()) == ([], {}, None)
     assert not (home / "config").exists()
     listed = subprocess.run(
-        [sys.executable, "-m", "engine.cli", "runs", "--json"], cwd=ROOT, env=environment, capture_output=True, check=True
+        [sys.executable, "-m", "engine.cli", "runs", "--json"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        check=True,
     )
     assert json.loads(listed.stdout) == []
