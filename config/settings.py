@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -109,6 +109,11 @@ class Settings(BaseSettings):
             TomlConfigSettingsSource(settings_cls, PACKAGED_SETTINGS),
         )
 
+    @field_validator("home")
+    @classmethod
+    def _whole_path(cls, home: Path) -> Path:
+        return home.expanduser().resolve()
+
     @model_validator(mode="after")
     def _shares_leave_rows_to_train_on(self) -> Settings:
         if self.training.validation_share + self.training.test_share > 0.8:
@@ -148,20 +153,22 @@ def load_settings(**overrides: Any) -> Settings:
         return Settings(**overrides)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        name = ".".join(str(part) for part in first["loc"]) or "settings"
+        name = ".".join(str(part) for part in first["loc"])
         reason = first["msg"].removeprefix("Value error, ")
         raise TagscopeSettingsError(
             f"Setting `{name}` cannot be used: {reason}; mend it in settings.toml or in the environment "
             f"variable {environment_name(name)}."
+            if first["loc"]
+            else f"The settings cannot be used: {reason}; mend them in settings.toml or in the environment."
         ) from None
     except SettingsError as error:
         raise TagscopeSettingsError(
             f"The environment has a TAGSCOPE_ variable that cannot be read ({error}); lists are written as "
             "JSON, such as '[\"title\"]'."
         ) from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise TagscopeSettingsError(
-            f"config/settings.toml under {default_home()} is not valid TOML ({error}); mend that line."
+            f"config/settings.toml under {default_home()} cannot be read as TOML in UTF-8 ({error}); mend it."
         ) from None
 
 

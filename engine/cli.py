@@ -6,9 +6,10 @@ import importlib.util
 import json
 import os
 import secrets
+import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -17,7 +18,8 @@ from engine.console import err, out, print_left_out, print_performance, print_pr
 from engine.errors import TagscopeError
 
 if TYPE_CHECKING:
-    from engine.runs.bundle import Bundle
+    from engine.runs.manifest import Manifest
+    from engine.runs.store import RunStore
 
 app = typer.Typer(
     name="tagscope",
@@ -25,13 +27,16 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
+    rich_markup_mode=None,
 )
 
 Data = Annotated[Path | None, typer.Option("--data", help="Labelled CSV (UTF-8) [settings: data.file]", metavar="FILE")]
 Text = Annotated[list[str] | None, typer.Option("--text", help="Text column; repeat for several [settings: data.text]")]
 Label = Annotated[str | None, typer.Option("--label", help="Column of the tag [settings: data.label]")]
-Id = Annotated[str | None, typer.Option("--id", help="Column of the ids; made from the texts where it is missing")]
-Created = Annotated[str | None, typer.Option("--created", help="Column of the dates; may be missing")]
+ID_HELP = "Column of the ids; a column `id` may be missing [settings: data.id]"
+Id = Annotated[str | None, typer.Option("--id", help=ID_HELP)]
+CREATED_HELP = "Column of the dates; a column `created_on` may be missing [settings: data.created]"
+Created = Annotated[str | None, typer.Option("--created", help=CREATED_HELP)]
 Run = Annotated[str | None, typer.Option("--run", help="Run id; the promoted run where it is not given", metavar="RUN")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON")]
 
@@ -100,23 +105,17 @@ def runs(as_json: AsJson = False) -> None:
     from engine.runs.store import open_store
 
     store = open_store()
-    manifests = store.runs()
-    promoted = store.promoted()
+    try:
+        promoted = store.promoted()
+    except TagscopeError as error:
+        # The very command that helps to mend the pointer must not fail on it.
+        promoted = None
+        err.print(str(error), style="yellow", markup=False)
+    found = [_summary(store, manifest, promoted) for manifest in store.runs()]
     if as_json:
-        rows = [{**_row(store.open(item.run_id)), "promoted": item.run_id == promoted} for item in manifests]
-        print(json.dumps(rows, indent=2))  # noqa: T201 - plain, for pipes
-        return
-    lines = []
-    for item in manifests:
-        try:
-            score = f"{store.open(item.run_id).performance()['overall']['f1']:.3f}"
-            mark = "promoted" if item.run_id == promoted else ""
-        except TagscopeError:
-            score, mark = "", "damaged"
-        name = f"{item.dataset.name} {item.dataset.version}, {item.dataset.num_rows:,} rows"
-        lines.append((item.run_id, item.created[:10], item.model, score, mark, name))
-    if lines:
-        print_runs(lines)
+        print(json.dumps(found, indent=2))  # noqa: T201 - plain, for pipes
+    elif found:
+        print_runs(found)
     else:
         out.print("No runs yet; make one with: tagscope train --data FILE")
     for message in store.broken().values():
@@ -127,6 +126,8 @@ def runs(as_json: AsJson = False) -> None:
 def evaluate(
     run: Annotated[str, typer.Argument(metavar="RUN")],
     data: Data = None,
+    text: Annotated[list[str] | None, typer.Option(help="Text column; by default those of the run")] = None,
+    label: Annotated[str, typer.Option(help="Column of the tag; by default that of the run")] = "",
     id: Id = None,
     as_json: AsJson = False,
 ) -> None:
@@ -136,19 +137,24 @@ def evaluate(
 
     settings = get_settings().data
     bundle = open_store().open(run)
+    path = _data_file(data)
     with progress_bars(("Evaluate",)) as report:
         result = evaluate_run(
             bundle,
-            _data_file(data),
-            id_column=id or settings.id,
+            path,
+            text=tuple(text or ()),
+            label=label,
+            id_column=settings.id if id is None else id,
             max_cell_characters=settings.max_cell_characters,
             progress=lambda share: report("Evaluate", share),
         )
     if as_json:
         print(json.dumps(result.performance, indent=2))  # noqa: T201 - plain, for pipes
         return
-    print_left_out(result.left_out, str(data))
-    if result.trained_on:
+    print_left_out(result.left_out, str(path))
+    if result.trained_on is None:
+        err.print("The run's data set is not here, so nobody knows how many of these rows it was trained on.")
+    elif result.trained_on:
         err.print(
             f"{result.trained_on} of these rows were in the run's training split: on new data it will do worse.",
             style="yellow",
@@ -173,7 +179,7 @@ def predict(
 
     answers = predict_tag(texts, run, top_k=top_k, threshold=threshold)
     if as_json:
-        print(json.dumps(answers, indent=2, ensure_ascii=False))  # noqa: T201 - plain, for pipes
+        print(json.dumps(answers, indent=2))  # noqa: T201 - plain, for pipes
         return
     for answer in answers:
         shown = ", ".join(f"{tag} {share:.3f}" for tag, share in answer["probabilities"].items())
@@ -200,21 +206,22 @@ def check(data: Data = None, text: Text = None, label: Label = None, id: Id = No
     fields = Fields(
         text=tuple(text) if text else settings.data.text,
         label=label or settings.data.label,
-        id=id or settings.data.id,
-        created=created or settings.data.created,
+        id=settings.data.id if id is None else id,
+        created=settings.data.created if created is None else created,
     )
     problems = check_file(
         path,
         fields,
         max_cell_characters=settings.data.max_cell_characters,
         min_count=settings.training.min_count,
+        accepted=settings.training.accepted,
     )
     if not problems:
         out.print(f"{path}: nothing wrong was found.", markup=False)
         return
     print_problems(problems)
     if any(problem.fatal for problem in problems):
-        err.print(f"{path}: cannot be trained on until the rows in red are mended.", style="red", markup=False)
+        err.print(f"{path}: cannot be trained on until what stands in red is mended.", style="red", markup=False)
         raise typer.Exit(1)
 
 
@@ -249,6 +256,7 @@ def dashboard(
     out.print(f"Serving http://{address}:{chosen} - stop with Ctrl+C.", markup=False)
     command = [
         sys.executable,
+        "-P",
         "-m",
         "panel",
         "serve",
@@ -279,39 +287,45 @@ def _existing(path: Path) -> Path:
     return path.resolve()
 
 
-def _row(bundle: Bundle) -> dict[str, Any]:
-    manifest = bundle.manifest
-    return {
+def _summary(store: RunStore, manifest: Manifest, promoted: str | None) -> dict[str, Any]:
+    summary = {
         "run_id": manifest.run_id,
         "created": manifest.created,
         "model": manifest.model,
         "dataset": manifest.dataset.name,
         "version": manifest.dataset.version,
         "num_rows": manifest.dataset.num_rows,
-        "overall": bundle.performance()["overall"],
+        "promoted": manifest.run_id == promoted,
     }
+    try:
+        return {**summary, "overall": store.open(manifest.run_id).performance()["overall"]}
+    except TagscopeError as error:
+        return {**summary, "damaged": str(error)}
 
 
 def main() -> None:
     """Run the command line; a mistake that the user can mend is one sentence, without a trace."""
+    # Both are ordinary ends, in which what is half-written is removed.
+    signal.signal(signal.SIGINT, _stop)
+    signal.signal(signal.SIGTERM, _stop)
     try:
         app()
     except TagscopeError as error:
-        err.print(str(error), style="red", markup=False, soft_wrap=True)
-        sys.exit(1)
+        _fail(str(error))
     except ModuleNotFoundError as error:
-        if error.name not in ("torch", "onnx", "onnxscript", "safetensors"):
+        if error.name not in ("torch", "onnx", "onnxscript", "safetensors", "scipy"):
             raise
-        err.print(
-            f"This needs {error.name}, which the serving install leaves out: pip install 'tagscope[train]'",
-            style="red",
-            markup=False,
-            soft_wrap=True,
-        )
-        sys.exit(1)
-    except KeyboardInterrupt:
-        err.print("Stopped; nothing half-written was left behind.")
-        sys.exit(130)
+        _fail(f"This needs {error.name}, which the serving install leaves out: pip install 'tagscope[train]'")
+
+
+def _stop(number: int, _frame: object) -> NoReturn:
+    err.print("Stopped; nothing half-written is left behind.")
+    sys.exit(128 + number)
+
+
+def _fail(sentence: str) -> NoReturn:
+    err.print(sentence, style="red", markup=False, soft_wrap=True)
+    sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -25,15 +25,18 @@ err = Console(stderr=True, highlight=False)
 _LEFT_OUT_SHOWN = 20
 
 
-def print_runs(rows: Sequence[tuple[str, str, str, str, str, str]]) -> None:
-    """Print run id, date, model, F1, mark of the promoted one, and data set."""
+def print_runs(runs: Sequence[dict[str, Any]]) -> None:
+    """Print run id, date, model, F1, mark of the promoted or a damaged one, and data set."""
     # The id is there to be copied: only the name of the data gives way in a narrow terminal.
     widths = {"run": 32, "created": 10, "model": 5, "F1": 5, "": 8}
     columns = [Column(name, no_wrap=True, min_width=width) for name, width in widths.items()]
     columns.append(Column("data", no_wrap=True, overflow="ellipsis", ratio=1))
     table = Table(*columns, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), expand=True)
-    for row in rows:
-        table.add_row(*map(Text, row))
+    for run in runs:
+        score = f"{run['overall']['f1']:.3f}" if "overall" in run else ""
+        mark = "damaged" if "damaged" in run else "promoted" if run["promoted"] else ""
+        data = f"{run['dataset']} {run['version']}, {run['num_rows']:,} rows"
+        table.add_row(*map(Text, (run["run_id"], run["created"][:10], run["model"], score, mark, data)))
     out.print(table)
 
 
@@ -65,9 +68,14 @@ def print_performance(performance: dict[str, Any]) -> None:
     groups = [("overall", performance["overall"]), *performance["class"].items()]
     groups += [(f"slice {name}", scores) for name, scores in performance["slices"].items()]
     for name, scores in groups:
-        figures = [f"{scores[key]:.3f}" for key in ("precision", "recall", "f1")]
-        table.add_row(name, *figures, f"{scores['num_samples']:.0f}")
+        if scores["num_samples"]:
+            figures = [f"{scores[key]:.3f}" for key in ("precision", "recall", "f1")]
+            table.add_row(Text(name), *figures, f"{scores['num_samples']:.0f}")
+        else:
+            table.add_row(Text(name), "no rows", "", "", "0")
     out.print(table)
+    if interval := performance.get("intervals", {}).get("overall", {}).get("f1"):
+        out.print(f"95 % interval of the overall F1: {interval[0]:.3f} to {interval[1]:.3f}")
 
 
 @contextmanager
@@ -75,10 +83,11 @@ def progress_bars(stages: Sequence[str]) -> Iterator[Callable[[str, float], None
     """Show a bar per stage; the block calls what it is given with a stage and the share done, 0 to 1."""
     columns = (TextColumn("{task.description:<14}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err) as bars:
-        tasks = {stage: bars.add_task(stage, total=1.0, start=False) for stage in stages}
+        tasks = {stage: bars.add_task(stage, total=1.0, start=False, visible=False) for stage in stages}
 
         def report(stage: str, share: float) -> None:
+            # A bar is shown when its stage begins: a mistake in the file is not told below five empty bars.
             bars.start_task(tasks[stage])
-            bars.update(tasks[stage], completed=share)
+            bars.update(tasks[stage], completed=share, visible=True)
 
         yield report

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,6 +36,11 @@ def publish(folder: Path, target: Path) -> None:
             raise FileExistsError(target) from None
         raise
     _sync(target.parent)
+
+
+def encode_json(value: Any) -> bytes:
+    """Return JSON as people read it: indented, one line end after it."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
 
 
 def write_atomically(path: Path, content: bytes) -> None:

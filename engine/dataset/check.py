@@ -14,9 +14,11 @@ import pyarrow.compute as pc
 from engine.dataset.fields import Fields
 from engine.dataset.loading import examine
 from engine.dataset.problems import Problem, ProblemList, quoted
+from engine.dataset.tags import MAX_TAGS, OTHER, map_tags, tag_problems
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Sequence
 
     import pandas as pd
 
@@ -26,6 +28,9 @@ __all__ = ["Problem", "check_file"]
 
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]{2,}")
 _BREAKS = re.compile(r"[\s_-]+")
+
+# Rows with these are not read, or not as they were meant: that a tag has no row may only be a consequence.
+_ROWS_LOST = frozenset({"ragged-row", "quote", "unread", "encoding", "nul"})
 
 # Every UTF-8 character of two or three bytes that was read as Windows-1252 starts with one of these.
 _MOJIBAKE_START = "[\u00c2-\u00c5\u00ce-\u00d1\u00d7-\u00d9\u00e0-\u00ef\u00f0]"
@@ -39,8 +44,11 @@ def check_file(
     max_cell_characters: int = 100_000,
     min_count: int = 5,
     minimum_tags: int = 2,
+    accepted: Sequence[str] = (),
+    max_tags: int = MAX_TAGS,
+    limit: int | None = None,
 ) -> list[Problem]:
-    """List what is wrong with a file: what stops it from being loaded, and what only deserves a look.
+    """List what is wrong with a file: what stops it from being loaded or trained on, and what only deserves a look.
 
     Not fatal are: rows left out (no text, no tag), dates that cannot be read, white space around tags, tags that differ
     only by case or hyphens, tags with few rows, texts that are there twice, and characters damaged by a wrong encoding.
@@ -51,12 +59,19 @@ def check_file(
         As in `engine.dataset.loading.load_table`.
     min_count : int, optional
         Tags with fewer rows are reported (they will be mapped to ``other``).
+    accepted : sequence of str, optional
+        The tags to keep, as for `engine.dataset.tags.map_tags`; empty keeps all.
+    max_tags : int, optional
+        How many tags may be left after mapping. What training refuses (more than these, fewer than two, or an accepted
+        tag that no row has) is fatal; it is not asked of a file with `minimum_tags` below 2, which only judges.
+    limit : int or None, optional
+        How many problems of one kind are listed; None, the default, lists all.
 
     Returns
     -------
     list of Problem
-        First what concerns the whole file, then by row, at most 20 of each kind; then, for each kind that has more, one
-        entry with their number. Empty if all is well. Never raises `DataError`: a missing file is a problem, too.
+        First what concerns the whole file, then by row; then, for each kind with more problems than `limit`, one entry
+        with their number. Empty if all is well. Never raises `DataError`: a missing file is a problem, too.
 
     Examples
     --------
@@ -66,17 +81,37 @@ def check_file(
     path = Path(path)
     fields = fields or Fields()
     table, problems = examine(
-        path, fields, max_cell_characters=max_cell_characters, labelled=labelled, minimum_tags=minimum_tags
+        path,
+        fields,
+        max_cell_characters=max_cell_characters,
+        labelled=labelled,
+        minimum_tags=minimum_tags,
+        limit=limit,
     )
     if table is not None and not table.frame.empty:
         if labelled:
-            _tags(table, fields.label, min_count, problems)
+            _tags(table, fields.label, accepted, min_count, problems)
+            if minimum_tags > 1:
+                _training(table, fields.label, accepted, min_count, max_tags, problems)
         _duplicates(table, problems)
         _damage(table, problems)
     return problems.sorted()
 
 
-def _tags(table: Table, name: str, min_count: int, problems: ProblemList) -> None:
+def _training(
+    table: Table, name: str, accepted: Sequence[str], min_count: int, max_tags: int, problems: ProblemList
+) -> None:
+    """Report tags on which training would be refused."""
+    tags = table.frame["tag"]
+    mapped, _ = map_tags(tags, accepted, min_count)
+    for problem in tag_problems(mapped, tags, accepted, min_count, max_tags):
+        consequence = problem.kind != "too-many-tags" and problems.kinds & _ROWS_LOST
+        told = problem.kind == "few-tags" and "one-tag" in problems.kinds
+        if not consequence and not told:
+            problems.add(problem.kind, problem.message, problem.remedy, column=name)
+
+
+def _tags(table: Table, name: str, accepted: Sequence[str], min_count: int, problems: ProblemList) -> None:
     """Report spellings of one tag and tags with few rows."""
     tags = table.frame["tag"]
     counts = tags.value_counts()
@@ -94,6 +129,8 @@ def _tags(table: Table, name: str, min_count: int, problems: ProblemList) -> Non
             remedy = f"write {quoted(usual)} if they are the same"
             problems.add("similar-tags", message, remedy, row=int(first[tag]), column=name, fatal=False)
     for tag in counts[counts < min_count].index:
+        if tag == OTHER or (accepted and tag not in accepted):  # it stays, or goes, however many rows it has
+            continue
         message = f"the tag {quoted(tag)} (here first) has {_rows(counts[tag])}, fewer than {min_count}"
         remedy = 'label more rows with it, or it becomes "other"'
         problems.add("rare-tag", message, remedy, row=int(first[tag]), column=name, fatal=False)
@@ -110,16 +147,17 @@ def _duplicates(table: Table, problems: ProblemList) -> None:
     doubles = frame[frame["text"].duplicated(keep=False)]
     firsts = doubles.drop_duplicates("text").set_index("text")
     again = doubles[doubles["text"].duplicated()]
+    lines, first_lines = again["row"].tolist(), again["text"].map(firsts["row"]).tolist()
+    tags, first_tags = again["tag"].tolist(), again["text"].map(firsts["tag"]).tolist()
 
     def report(position: int) -> None:
-        row = again.iloc[position]
-        first = firsts.loc[row["text"]]
-        message = f"the text is the same as on line {first['row']}"
+        here, there = tags[position], first_tags[position]
+        message = f"the text is the same as on line {first_lines[position]}"
         remedy = "delete one of them, or keep both if that is meant"
-        if isinstance(row["tag"], str) and isinstance(first["tag"], str) and row["tag"] != first["tag"]:
-            message += f", with the tag {quoted(row['tag'])} here and {quoted(first['tag'])} there"
+        if isinstance(here, str) and isinstance(there, str) and here != there:
+            message += f", with the tag {quoted(here)} here and {quoted(there)} there"
             remedy = "decide for one tag and delete the other row"
-        problems.add("duplicate-text", message, remedy, row=int(row["row"]), fatal=False)
+        problems.add("duplicate-text", message, remedy, row=lines[position], fatal=False)
 
     problems.add_each(range(len(again)), report, "duplicate-text")
 
@@ -134,7 +172,7 @@ def _damage(table: Table, problems: ProblemList) -> None:
         suspects = _matching(frame[column], "\ufffd|" + _MOJIBAKE_START)
         for position in np.flatnonzero(suspects):
             row, value = int(lines[position]), str(frame[column].iat[int(position)])
-            if "\ufffd" in value:
+            if "\ufffd" in value and (row, name) not in problems.mended:
                 message = f"the character U+FFFD after {value.index(chr(0xFFFD))} others stands where one was lost"
                 remedy = "put the right character in, or export the file again from its source as UTF-8"
                 problems.add("lost-character", message, remedy, row=row, column=name, fatal=False)

@@ -23,6 +23,8 @@ class Fields(msgspec.Struct, frozen=True):
     created : str or None
         The column with the date of a row, under the same rule as `id`.
 
+    An empty name for `id` or `created`, which is how an environment variable says "none", becomes None.
+
     Examples
     --------
     >>> Fields(text=("subject", "body"), label="team").text
@@ -33,6 +35,13 @@ class Fields(msgspec.Struct, frozen=True):
     label: str = "tag"
     id: str | None = "id"
     created: str | None = "created_on"
+
+    def __post_init__(self) -> None:
+        """Take an empty name for no name."""
+        for name in ("id", "created"):
+            value = getattr(self, name)
+            if value is not None and not value.strip():
+                msgspec.structs.force_setattr(self, name, None)
 
     def column(self, name: str) -> str:
         """Return the name under which a loaded frame keeps the text column `name`.

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from engine.dataset.cleaning import clean, join_fields
 from engine.dataset.fields import Fields
-from engine.dataset.problems import Problem, ProblemList, listed, quoted
+from engine.dataset.problems import LISTED, Problem, ProblemList, listed, quoted
 from engine.dataset.reading import RawTable, read_raw
 from engine.dataset.rules import check_ids, check_lengths, check_tags, fields_make_sense
 from engine.errors import DataError
@@ -121,10 +121,12 @@ def examine(
     max_cell_characters: int,
     labelled: bool,
     minimum_tags: int,
+    limit: int | None = LISTED,
 ) -> tuple[Table | None, ProblemList]:
     """Read a file as far as it can be read and collect what is wrong with it.
 
-    This is what `load_table` and `engine.dataset.check.check_file` share; parameters as there.
+    This is what `load_table` and `engine.dataset.check.check_file` share; parameters as there. `limit` is how many
+    problems of one kind are listed; None lists all.
 
     Returns
     -------
@@ -133,7 +135,7 @@ def examine(
     problems : ProblemList
         Everything that was found.
     """
-    problems = ProblemList()
+    problems = ProblemList(limit)
     if not fields_make_sense(fields, labelled, problems):
         return None, problems
     default = Fields()

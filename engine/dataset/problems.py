@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 LISTED = 20
-"""How many problems of one kind are listed; the rest is counted."""
+"""How many problems of one kind loading lists; the rest is counted."""
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -65,9 +65,23 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class ProblemList:
-    """Collects problems, at most `LISTED` of each kind, and counts the others."""
+    """Collects problems, at most `limit` of each kind, and counts the others.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    limit : int or None, optional
+        How many of one kind are kept; None keeps all.
+
+    Attributes
+    ----------
+    mended : set of (int, str)
+        Line and column of the cells in which reading put U+FFFD for what cannot be a character. They have been
+        reported, all of them, so that nobody takes the U+FFFD for one that stands in the file.
+    """
+
+    def __init__(self, limit: int | None = LISTED) -> None:
+        self.mended: set[tuple[int, str]] = set()
+        self._limit = limit
         self._listed: dict[str, list[Problem]] = {}
         self._more: dict[str, int] = {}
 
@@ -82,24 +96,29 @@ class ProblemList:
         fatal: bool = True,
         spreadsheet_row: int | None = None,
     ) -> None:
-        """Add one problem; past `LISTED` of its kind it is only counted."""
+        """Add one problem; past the limit of its kind it is only counted."""
         listed = self._listed.setdefault(kind, [])
-        if len(listed) >= LISTED:
+        if self._limit is not None and len(listed) >= self._limit:
             self._more[kind] = self._more.get(kind, 0) + 1
             return
         listed.append(Problem(row, column, kind, message, remedy, fatal, spreadsheet_row))
 
     def add_each(self, items: Sequence[int], add: Callable[[int], None], kind: str) -> None:
         """Call `add` for the first items and only count the rest as problems of `kind`."""
-        for item in items[:LISTED]:
+        for item in items[: self._limit]:
             add(int(item))
-        if len(items) > LISTED:
-            self._more[kind] = self._more.get(kind, 0) + len(items) - LISTED
+        if self._limit is not None and len(items) > self._limit:
+            self._more[kind] = self._more.get(kind, 0) + len(items) - self._limit
 
     @property
     def fatal(self) -> bool:
         """Whether a problem so far is fatal."""
         return any(problem.fatal for problems in self._listed.values() for problem in problems)
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of the problems so far."""
+        return frozenset(self._listed)
 
     def sorted(self) -> list[Problem]:
         """Return the problems: those of the whole file, those of rows by row, then the counts of what is not listed."""

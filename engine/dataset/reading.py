@@ -144,6 +144,7 @@ def _mended(
 ) -> Iterator[tuple[int, int, list[str]]]:
     """Report NUL bytes and bytes that are not UTF-8, and pass the rows on with U+FFFD in their place.
 
+    The cells are noted in `ProblemList.mended`.
     The first bad byte may lie in a row that is skipped for another reason; then its position in the file is still told.
     """
     header: list[str] = []
@@ -156,7 +157,7 @@ def _mended(
             if not bad and "\0" not in cell:
                 continue
             name = header[number] if number < len(header) else None
-            column = None if name is None or name is cell else _mend(name)
+            column = None if name is None or name is cell else _mend(name).strip()
             if bad:
                 byte = ord(bad[0]) - 0xDC00
                 meant = bytes([byte]).decode("cp1252", "replace")
@@ -171,6 +172,8 @@ def _mended(
                 remedy = "the file is damaged or binary; export it again, or take the NUL bytes out"
                 problems.add("nul", message, remedy, row=line, column=column, spreadsheet_row=record)
             cells[number] = _mend(cell)
+            if column is not None:
+                problems.mended.add((line, column))
         yield line, record, cells
     if not source.utf8 and not told:
         message = f"the byte at offset {source.bad_position:,} of the file is not UTF-8"

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import os
 import re
 import shutil
 import tempfile
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 import pandas as pd
@@ -26,14 +27,13 @@ from engine.dataset.problems import quoted
 from engine.disk import publish
 from engine.errors import DataError
 
-if TYPE_CHECKING:
-    import os
-
 __all__ = ["Dataset", "DatasetInfo", "content_digest", "list_datasets", "open_dataset", "save_dataset"]
 
 FORMAT = "tagscope-dataset"
 FORMAT_VERSION = 1
 _DIGEST = re.compile(r"[0-9a-f]{32}")
+_UNFINISHED = re.compile(r"\.[0-9a-f]{32}-.+")
+_STALE_SECONDS = 24 * 60 * 60  # no save takes so long; whatever is younger may be one at work
 
 
 class DatasetInfo(msgspec.Struct, frozen=True):
@@ -81,7 +81,8 @@ def save_dataset(dataset: Dataset, directory: str | os.PathLike[str]) -> Path:
     """Save a data set under its digest.
 
     It is written to a hidden folder beside, synced and renamed: a reader sees all of it or nothing. Saving the same
-    content a second time changes nothing, whatever its name.
+    content a second time changes nothing, whatever its name. Hidden folders that a save left behind when it was killed
+    are deleted once they are a day old.
 
     Parameters
     ----------
@@ -101,6 +102,7 @@ def save_dataset(dataset: Dataset, directory: str | os.PathLike[str]) -> Path:
         If it cannot be written.
     """
     directory = Path(directory)
+    _sweep(directory)
     target = directory / dataset.digest
     if (target / "dataset.json").is_file():
         return target
@@ -122,6 +124,21 @@ def save_dataset(dataset: Dataset, directory: str | os.PathLike[str]) -> Path:
             "permissions and the free space."
         ) from error
     return target
+
+
+def _sweep(directory: Path) -> None:
+    """Delete what killed saves left behind; what cannot be deleted now waits for the next save."""
+    oldest = time.time() - _STALE_SECONDS
+    with contextlib.suppress(OSError), os.scandir(directory) as entries:
+        for entry in entries:
+            # Another process may sweep, too, so a folder can vanish at any time.
+            with contextlib.suppress(OSError):
+                if (
+                    _UNFINISHED.fullmatch(entry.name)
+                    and entry.is_dir(follow_symlinks=False)
+                    and entry.stat(follow_symlinks=False).st_mtime < oldest
+                ):
+                    shutil.rmtree(entry.path, ignore_errors=True)
 
 
 def _write_rows(dataset: Dataset, path: Path) -> None:

@@ -1,11 +1,17 @@
-"""The process that exports one module and ends; `python -m engine.export.worker FOLDER`, see `exporter`."""
+"""The process that exports one module and ends; `python -P -m engine.export.worker FOLDER`, see `exporter`.
+
+It also ends when its standard input does: the parent holds the other end and lets go by ending.
+"""
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import logging
+import os
 import sys
+import threading
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +22,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from engine.export.exporter import ANSWER, MODEL, REQUEST, WEIGHTS
+from engine.export.exporter import ANSWER, DISK_FULL_STATUS, MODEL, REQUEST, WEIGHTS
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,6 +30,9 @@ if TYPE_CHECKING:
 # Both at least 2 and different: an example of size 1, or two equal ones, can tie or freeze an axis.
 _EXAMPLE_BATCH = 3
 _EXAMPLE_SEQUENCE = 7
+
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+_PARENT_GONE_STATUS = 1
 
 _REFUSALS = (
     torch.onnx.OnnxExporterError,
@@ -102,8 +111,35 @@ def strip(model: onnx.ModelProto) -> None:
                 graphs.extend(attribute.graphs)
 
 
+def end_with_parent() -> None:
+    """End this process as soon as its standard input ends."""
+
+    def watch() -> None:
+        # Not through `sys.stdin`: a thread that waits inside it makes a normal end of the process fail.
+        while os.read(0, 1):
+            pass
+        os._exit(_PARENT_GONE_STATUS)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def main(folder: Path) -> None:
-    """Read the request in a folder and leave the model and an answer there."""
+    """Read the request in a folder and leave the model and an answer there.
+
+    Raises
+    ------
+    SystemExit
+        The disk is full.
+    """
+    try:
+        _answer(folder)
+    except OSError as error:
+        if error.errno not in _DISK_FULL:
+            raise
+        sys.exit(DISK_FULL_STATUS)
+
+
+def _answer(folder: Path) -> None:
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
     request = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
@@ -120,10 +156,13 @@ def main(folder: Path) -> None:
         answer: dict[str, Any] = {"opset": request["opset"], "nodes": len(model.graph.node), "size": len(content)}
     # Anything else ends this process with a trace, whose last line the parent reads.
     except _REFUSALS as error:
+        if isinstance(error, OSError) and error.errno in _DISK_FULL:
+            raise
         first = (str(error).strip().splitlines() or ["no message"])[0][:300]
         answer = {"error": f"{type(error).__name__}: {first}"}
     (folder / ANSWER).write_text(json.dumps(answer), encoding="utf-8")
 
 
 if __name__ == "__main__":
+    end_with_parent()
     main(Path(sys.argv[1]))

@@ -17,7 +17,7 @@ _OVERHEAD_BYTES = 420
 
 
 class ResultCache:
-    """Least-recently-used results by (model, cleaning, text); safe to share between threads.
+    """Least-recently-used results by model and text; safe to share between threads.
 
     Parameters
     ----------
@@ -34,17 +34,17 @@ class ResultCache:
         self.misses = 0
 
     @staticmethod
-    def key(model_digest: str, preprocessing_version: str, text: str) -> bytes:
+    def key(identity: bytes, text: str) -> bytes:
         """Key of a raw text: no cleaning and no tokenising before the look-up.
 
-        Every part has its length before it, so that no two different triples give the same bytes.
+        Parameters
+        ----------
+        identity
+            All that turns a text into probabilities, see `ServedModel.identity`; of fixed length.
+        text
+            The raw text.
         """
-        digest = hashlib.blake2b(digest_size=32)
-        for part in (model_digest, preprocessing_version, text):
-            encoded = part.encode("utf-8", errors="surrogatepass")
-            digest.update(len(encoded).to_bytes(8, "little"))
-            digest.update(encoded)
-        return digest.digest()
+        return hashlib.blake2b(identity + text.encode("utf-8", errors="surrogatepass"), digest_size=32).digest()
 
     def get(self, key: bytes) -> np.ndarray | None:
         """Return the probabilities kept under a key, or None; counts a hit or a miss."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
-from engine.dataset.cleaning import PREPROCESSING_VERSION, clean
+from engine.dataset.cleaning import PREPROCESSING_VERSION, STEPS, clean
 from engine.errors import BundleError
+from engine.runs.bundle import TOKENIZER_NAME
 from engine.runs.session import open_session
 from engine.runs.tokenizer import PAD_ID
 
@@ -47,8 +50,23 @@ class ServedModel:
         self.model_digest = manifest.model_digest
         self.model_name = manifest.model
         self._steps = manifest.cleaning
+        # The same graph may serve runs that cut or clean texts differently: a cached answer must be of all of these.
+        parts = (
+            self.model_digest,
+            manifest.files.get(TOKENIZER_NAME),
+            manifest.tokenizer,
+            self._steps,
+            PREPROCESSING_VERSION,
+        )
+        self.identity = hashlib.sha256(msgspec.json.encode(parts)).digest()
         self._tokenizer = bundle.tokenizer()
         self._session = open_session(bundle.model_bytes(), f"Run {bundle.run_id}")
+        unknown = [step for step in self._steps if step not in STEPS]
+        if unknown:
+            raise BundleError(
+                f"Run {bundle.run_id}: unknown cleaning step {unknown[0]!r} (known: {', '.join(STEPS)}); install the "
+                "Tagscope that made the run."
+            )
         outputs = self._session.get_outputs()[0].shape
         if outputs[-1] != len(self.labels):
             raise BundleError(

@@ -16,7 +16,6 @@ import msgspec
 import numpy as np
 
 from config.settings import get_settings
-from engine.dataset.cleaning import PREPROCESSING_VERSION
 from engine.errors import DataError, RunNotFoundError
 from engine.inference.cache import ResultCache
 from engine.inference.model import ServedModel
@@ -114,7 +113,7 @@ class Predictor:
         started = time.perf_counter()
         model = self.model(run_id)
         cleaned = [self._cleaned(text, model, position) for position, text in enumerate(texts, start=1)]
-        keys = [ResultCache.key(model.model_digest, PREPROCESSING_VERSION, text) for text in texts]
+        keys = [ResultCache.key(model.identity, text) for text in texts]
         found = [self.cache.get(key) for key in keys]
         missing = {key: cleaned[index] for index, key in enumerate(keys) if found[index] is None}
         computed = dict(zip(missing, model.probabilities(list(missing.values())), strict=True)) if missing else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from engine.dataset.fields import Fields
 from engine.dataset.loading import load_table
 from engine.dataset.snapshot import open_dataset
 from engine.dataset.splits import SPLITS
-from engine.errors import DataError
+from engine.errors import DataError, TagscopeError
 from engine.inference.model import ServedModel
 from engine.inference.predictor import OTHER
 from engine.pipeline.judge import judge
@@ -33,12 +34,13 @@ TRAIN = SPLITS[0]
 class Evaluation:
     """A run's performance on a file.
 
-    `trained_on` counts the rows whose text was in the run's training split: their share makes the figures too good.
+    `trained_on` counts the rows whose text was in the run's training split: their share makes the figures too good;
+    None where the run's data set is not here to compare with.
     `mapped` counts rows per tag that the run does not know and that were judged as `other`.
     """
 
     performance: dict[str, Any]
-    trained_on: int
+    trained_on: int | None
     mapped: dict[str, int]
     left_out: pd.DataFrame
 
@@ -47,11 +49,13 @@ def evaluate(
     bundle: Bundle,
     data: Path,
     *,
+    text: tuple[str, ...] = (),
+    label: str = "",
     id_column: str | None = "id",
     max_cell_characters: int = 100_000,
     progress: Callable[[float], None] | None = None,
 ) -> Evaluation:
-    """Judge a run on a labelled file that has the columns it was trained with.
+    """Judge a run on another labelled file.
 
     Parameters
     ----------
@@ -59,6 +63,8 @@ def evaluate(
         The run.
     data
         A labelled CSV.
+    text, label
+        Its columns; those the run was trained with where they are empty.
     id_column
         Column of the ids.
     max_cell_characters
@@ -77,7 +83,8 @@ def evaluate(
     engine.errors.BundleError
         The run has no model.
     """
-    fields = Fields(text=bundle.manifest.text_fields, label=bundle.manifest.label_field, id=id_column, created=None)
+    manifest = bundle.manifest
+    fields = Fields(text=text or manifest.text_fields, label=label or manifest.label_field, id=id_column, created=None)
     table = load_table(data, fields, max_cell_characters=max_cell_characters, minimum_tags=1)
     model = ServedModel(bundle)
     known = set(bundle.labels)
@@ -92,7 +99,10 @@ def evaluate(
     frame = table.frame.assign(tag=table.frame["tag"].where(table.frame["tag"].isin(known), OTHER))
     probabilities = model.probabilities([model.clean(text) for text in frame["text"]], progress)
     predicted = np.asarray(bundle.labels, dtype=object)[probabilities.argmax(axis=1)]
-    trained_on = int(frame["text"].isin(_training_texts(bundle)).sum())
+    trained_on: int | None = None
+    # A bundle is portable: its data set may have stayed behind.
+    with contextlib.suppress(TagscopeError):
+        trained_on = int(frame["text"].isin(_training_texts(bundle)).sum())
     return Evaluation(judge(frame, predicted, bundle.labels), trained_on, foreign, table.left_out)
 
 

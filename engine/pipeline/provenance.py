@@ -19,31 +19,34 @@ _LIBRARIES = ("tagscope", "torch", "onnx", "onnxscript", "onnxruntime", "tokeniz
 _CPU_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "amx_bf16", "asimd", "sve")
 
 
-def source(folder: Path) -> Source:
-    """Return commit, tag and dirty flag of the git checkout around a folder; empty outside of one."""
+def source() -> Source:
+    """Return commit, tag and dirty flag of the git checkout that the code runs from; empty for an installed package."""
+    code = Path(__file__).resolve().parents[2]
 
     def git(*arguments: str) -> str | None:
+        command = ["git", "--no-optional-locks", *arguments]
         try:
-            done = subprocess.run(
-                ["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=False
-            )
+            done = subprocess.run(command, cwd=code, capture_output=True, text=True, timeout=10, check=False)
         except (OSError, subprocess.TimeoutExpired):
             return None
         return done.stdout.strip() if done.returncode == 0 else None
 
-    commit = git("rev-parse", "HEAD")
-    if commit is None:
+    # Another project's checkout may lie around an installed package: only a tracked file is ours.
+    if git("ls-files", "--error-unmatch", __file__) is None:
         return Source()
-    return Source(
-        commit=commit, dirty=bool(git("status", "--porcelain")), tag=git("describe", "--tags", "--exact-match")
-    )
+    changed = git("status", "--porcelain", "--", "engine", "config/*.py")
+    return Source(commit=git("rev-parse", "HEAD"), dirty=bool(changed), tag=git("describe", "--tags", "--exact-match"))
 
 
 def slices_digest(functions: Mapping[str, Callable[..., Any]]) -> str:
     """Return the sha256 of the slices' names and source: figures of different definitions are not compared."""
     digest = hashlib.sha256()
     for name, function in functions.items():
-        digest.update(f"{name}\0{inspect.getsource(function)}\0".encode())
+        try:
+            definition = inspect.getsource(function)
+        except (OSError, TypeError):
+            definition = repr(function)  # made by a call, such as functools.partial
+        digest.update(f"{name}\0{definition}\0".encode())
     return digest.hexdigest()
 
 

@@ -19,7 +19,9 @@ from engine.dataset.loading import load_table
 from engine.dataset.snapshot import Dataset, save_dataset
 from engine.dataset.splits import SPLITS, split_rows
 from engine.dataset.tags import map_tags, require_tags
-from engine.errors import TrainingError
+from engine.disk import encode_json
+from engine.errors import DataError, TrainingError
+from engine.evaluation.slices import slice_masks
 from engine.pipeline.judge import judge
 from engine.pipeline.provenance import environment, slices_digest, source
 from engine.runs.bundle import (
@@ -46,7 +48,6 @@ if TYPE_CHECKING:
     Progress = Callable[[str, float], None]
 
 TRAIN, VALIDATION, TEST = SPLITS
-MAX_LABELS = 50
 STAGES = ("Load", "Train", "Export", "Check parity", "Evaluate", "Write")
 
 
@@ -99,6 +100,7 @@ class TrainRequest:
         )
         defaults = {
             **settings.training.model_dump(),
+            "holdout": settings.resolve(settings.training.holdout) if settings.training.holdout else None,
             "max_cell_characters": settings.data.max_cell_characters,
             "version": settings.data.version,
         }
@@ -208,7 +210,7 @@ def train(request: TrainRequest, store: RunStore | None = None, progress: Progre
             rows.dataset.frame["id"].to_list(), list(rows.split), list(rows.tags), probabilities, rows.labels
         )
         write_predictions(folder / PREDICTIONS_NAME, frame)
-        (folder / PERFORMANCE_NAME).write_bytes(_json(performance))
+        (folder / PERFORMANCE_NAME).write_bytes(encode_json(performance))
         report("Write", 0.0)
         manifest = seal(folder, manifest)
         save_dataset(rows.dataset, get_settings().datasets_dir)
@@ -225,20 +227,16 @@ def _load(request: TrainRequest, parent: Bundle | None) -> _Rows:
     dataset = Dataset.from_table(table, name=request.data.stem, holdout=holdout, version=request.version or None)
     frame = dataset.frame
     tags, mapped = map_tags(frame["tag"], request.accepted, request.min_count)
+    slice_masks(frame, SLICES)  # a slice that fails is told before the model is trained
     require_tags(tags, frame["tag"], request.accepted, request.min_count)
     labels = tuple(sorted(set(tags)))
-    if len(labels) > MAX_LABELS:
-        raise TrainingError(
-            f"{request.data}: there are {len(labels)} tags, but a model takes at most {MAX_LABELS}; raise "
-            "`training.min_count` or name those to keep in `training.accepted`."
-        )
     split = split_rows(
         frame["id"].to_list(),
         tags.to_list(),
         seed=request.seed,
         validation_share=request.validation_share,
         test_share=0.0 if holdout is not None else request.test_share,
-        previous=_splits_of(parent) if parent else None,
+        previous=_splits_of(parent, frame["id"]) if parent else None,
         holdout=set(frame.loc[frame["holdout"], "id"]),
     )
     if not (split == TEST).any():
@@ -249,8 +247,12 @@ def _load(request: TrainRequest, parent: Bundle | None) -> _Rows:
     return _Rows(dataset, texts, tags.to_numpy(dtype=object), split, labels, mapped)
 
 
-def _splits_of(parent: Bundle) -> dict[str, str]:
+def _splits_of(parent: Bundle, ids: pd.Series) -> dict[str, str]:
     frame = read_predictions(parent)
+    if not ids.isin(frame["id"]).any():
+        raise DataError(
+            f"Run {parent.run_id} has no row in common with this data, so it cannot be its parent; leave out --parent."
+        )
     return dict(zip(frame["id"], frame["split"], strict=True))
 
 
@@ -299,20 +301,14 @@ def _manifest(run_id: str, request: TrainRequest, rows: _Rows, model: TrainedMod
             dataset.digest, dataset.version, dataset.name, len(dataset.frame), len(dataset.left_out)
         ),
         slices_digest=slices_digest(SLICES),
-        parameters={"training": settings, "model": model.parameters},
+        parameters={"training": settings, "model": model.parameters, "options": model.options},
         parts=("model", "tokenizer", "weights", "performance", "predictions"),
         parent_run=request.parent,
         mapped_tags=rows.mapped,
         parity=parity,
-        source=source(get_settings().home),
+        source=source(),
         environment=environment(),
     )
-
-
-def _json(value: Any) -> bytes:
-    import msgspec
-
-    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
 
 
 def _silent(_stage: str, _share: float) -> None:

@@ -36,6 +36,19 @@ def _known_digest(path: Path, modified_ns: int, size: int) -> str:
     return file_digest(path)
 
 
+class _Scores(msgspec.Struct):
+    precision: float
+    recall: float
+    f1: float
+    num_samples: float
+
+
+class _Performance(msgspec.Struct):
+    overall: _Scores
+    classes: dict[str, _Scores] = msgspec.field(name="class")
+    slices: dict[str, _Scores]
+
+
 class Bundle:
     """A run bundle on disk, checked.
 
@@ -68,13 +81,15 @@ class Bundle:
     def _verify(self) -> None:
         for name, expected in self.manifest.files.items():
             path = self.path / name
-            if Path(name).is_absolute() or ".." in Path(name).parts or path.is_symlink():
+            if "\0" in name or Path(name).is_absolute() or ".." in Path(name).parts or path.is_symlink():
                 raise BundleError(f"{self.path / MANIFEST_NAME}: file name {name!r} leaves the bundle; restore it.")
             try:
                 status = path.stat()
                 found = _known_digest(path, status.st_mtime_ns, status.st_size)
-            except OSError:
+            except FileNotFoundError:
                 raise BundleError(f"{path}: the run lacks this file; restore the run or train it again.") from None
+            except OSError as error:
+                raise BundleError(f"{path}: cannot be read ({error.strerror}); check its permissions.") from None
             if found != expected:
                 raise BundleError(
                     f"{path}: the file was changed after the run was written (its sha256 is not the one in run.json); "
@@ -128,13 +143,14 @@ class Bundle:
         Raises
         ------
         engine.errors.BundleError
-            The run has none, or it is not JSON.
+            The run has none, or it does not hold metrics of that form.
         """
         path = self._part(PERFORMANCE_NAME)
         try:
             content: dict[str, Any] = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-        except msgspec.DecodeError as error:
-            raise BundleError(f"{path}: not valid JSON ({error}); restore the run or train it again.") from None
+            msgspec.convert(content, type=_Performance)
+        except msgspec.MsgspecError as error:
+            raise BundleError(f"{path}: not metrics ({error}); restore the run or train it again.") from None
         return content
 
     def _part(self, name: str) -> Path:

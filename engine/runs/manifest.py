@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -55,7 +55,7 @@ class TokenizerReference(msgspec.Struct, frozen=True):
     """Format of `tokenizer.json` and where texts are cut, in tokens."""
 
     format: str
-    max_tokens: int
+    max_tokens: Annotated[int, msgspec.Meta(ge=1)]
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -134,8 +134,11 @@ def decode_manifest(content: bytes, where: str) -> Manifest:
                 f"{where}: schema version {version}, this Tagscope reads {SCHEMA_VERSION}; install the Tagscope "
                 "that made the run, or train it again."
             )
-        return msgspec.json.decode(content, type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        manifest = msgspec.json.decode(content, type=Manifest)
+        if len(set(manifest.labels)) != len(manifest.labels):
+            raise BundleError(f"{where}: a label stands twice; restore it or train the run again.")
+        return manifest
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BundleError(f"{where}: not a valid run.json ({error}); restore it or train the run again.") from None
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from engine.errors import BundleError
 
@@ -69,7 +70,10 @@ def read_predictions(bundle: Bundle) -> pd.DataFrame:
         The run has none, or the file lacks a column.
     """
     path = bundle.predictions_path()
-    frame = pd.read_parquet(path)
+    try:
+        frame = pd.read_parquet(path)
+    except (OSError, pa.ArrowException) as error:
+        raise BundleError(f"{path}: cannot be read ({error}); restore the run or train it again.") from None
     missing = [column for column in _COLUMNS if column not in frame]
     if missing:
         raise BundleError(f"{path}: column {missing[0]} is missing; restore the run or train it again.")

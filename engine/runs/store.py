@@ -13,7 +13,7 @@ import uuid
 from typing import TYPE_CHECKING, Protocol
 
 from config.settings import get_settings
-from engine.disk import publish, write_atomically
+from engine.disk import encode_json, publish, write_atomically
 from engine.errors import BundleError, RunNotFoundError
 from engine.runs.bundle import PERFORMANCE_NAME, Bundle, read_manifest
 from engine.runs.manifest import MANIFEST_NAME, Manifest, checked_run_id
@@ -183,10 +183,16 @@ class DirectoryStore:
             As `open`: nothing is changed.
         """
         bundle = self.open(run_id)
-        performance = (bundle.path / PERFORMANCE_NAME).read_bytes()
-        self.config_dir.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.config_dir / PERFORMANCE_NAME, performance)
-        write_atomically(self.pointer, f"{bundle.run_id}\n".encode())
+        performance = bundle.performance()
+        try:
+            self.config_dir.mkdir(parents=True, exist_ok=True)
+            write_atomically(self.config_dir / PERFORMANCE_NAME, encode_json(performance))
+            write_atomically(self.pointer, f"{bundle.run_id}\n".encode())
+        except OSError as error:
+            raise BundleError(
+                f"{self.config_dir}: the pointer to the promoted run cannot be written ({error.strerror}); free some "
+                "space, or check the folder's permissions."
+            ) from None
 
     def _folders(self) -> list[Path]:
         if not self.runs_dir.is_dir():

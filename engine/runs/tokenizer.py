@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PAD_ID = 0
 UNKNOWN_ID = 1
-_FIRST_WORD_ID = 2
+FIRST_WORD_ID = 2
 
 # Scripts written without spaces (Thai, Lao, Burmese, Khmer, Japanese, Chinese) and pictographs: each character is
 # a token of its own, and the model's bigrams join neighbours again.
@@ -90,14 +90,14 @@ class WordTokenizer:
     def __init__(self, words: list[str], max_tokens: int) -> None:
         self.words = list(words)
         self.max_tokens = max_tokens
-        self._ids = {word: index for index, word in enumerate(self.words, start=_FIRST_WORD_ID)}
+        self._ids = {word: index for index, word in enumerate(self.words, start=FIRST_WORD_ID)}
         if len(self._ids) != len(self.words):
             raise ValueError("the words of a vocabulary differ from each other")
 
     @property
     def vocabulary_size(self) -> int:
         """Number of ids, padding and unknown included."""
-        return len(self.words) + _FIRST_WORD_ID
+        return len(self.words) + FIRST_WORD_ID
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text: at least one (unknown, when it has no word), at most `max_tokens`."""

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from engine.runs.tokenizer import PAD_ID
+
 
 class TextCnn(nn.Module):
     """Convolutions of several widths over sub-word vectors, pooled over the text, then a linear layer.
@@ -41,7 +43,7 @@ class TextCnn(nn.Module):
         self.vocabulary_size = vocabulary_size
         self.kernels = tuple(int(width) for width in kernels)
         self.filters = filters
-        self.embedding = nn.Embedding(vocabulary_size, embedding, padding_idx=0)
+        self.embedding = nn.Embedding(vocabulary_size, embedding, padding_idx=PAD_ID)
         self.convolutions = nn.ModuleList(nn.Conv1d(embedding, filters, width) for width in self.kernels)
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(filters * len(self.kernels) + embedding, labels)
@@ -71,7 +73,7 @@ class TextCnn(nn.Module):
         Tensor
             float32 [batch, labels].
         """
-        real = (input_ids != 0).unsqueeze(1).to(torch.float32)
+        real = (input_ids != PAD_ID).unsqueeze(1).to(torch.float32)
         # The mask also holds for a padding row that an optimiser should ever move away from zero.
         vectors = self.embedding(input_ids).transpose(1, 2) * real
         pooled = [vectors.sum(2) / real.sum(2).clamp_min(1.0)]

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
+from engine.runs.tokenizer import FIRST_WORD_ID
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
 
     from engine.training.options import NgramOptions
 
-_FIRST_WORD_ID = 2
 _FEWEST_BUCKETS = 1_021
 _BUCKETS_PER_PAIR = 3
 _MULTIPLIERS_TRIED = 16
@@ -99,16 +100,16 @@ def make_features(ids: Sequence[Sequence[int]], words: Sequence[str], options: N
     options
         Which pairs and n-grams count.
     """
-    size = len(words) + _FIRST_WORD_ID
+    size = len(words) + FIRST_WORD_ID
     lengths = np.fromiter((len(row) for row in ids), np.int64, len(ids))
     flat = np.fromiter((i for row in ids for i in row), np.int64, int(lengths.sum()))
     rows = np.repeat(np.arange(len(ids)), lengths)
 
-    known = flat >= _FIRST_WORD_ID
+    known = flat >= FIRST_WORD_ID
     counts = count_matrix(rows[known], flat[known], (len(ids), size))
     word_texts = np.bincount(counts.indices, minlength=size).astype(np.float64)
     word_idf = smooth_idf(word_texts, len(ids))
-    word_idf[:_FIRST_WORD_ID] = 0.0
+    word_idf[:FIRST_WORD_ID] = 0.0
 
     grams = gram_matrix(words, counts, options)
 
@@ -171,7 +172,7 @@ def gram_matrix(words: Sequence[str], counts: sparse.csr_matrix, options: NgramO
     column = {gram: number for number, gram in enumerate(ordered[: options.max_grams])}
     entries = [(row, column[gram]) for row, found in enumerate(spelled) for gram in found if gram in column]
     at = np.array(entries, dtype=np.int64).reshape(-1, 2)
-    matrix = count_matrix(at[:, 0] + _FIRST_WORD_ID, at[:, 1], (counts.shape[1], len(column)))
+    matrix = count_matrix(at[:, 0] + FIRST_WORD_ID, at[:, 1], (counts.shape[1], len(column)))
     sample = counts[:: -(-counts.shape[0] // _TEXTS_FOR_IDF)]
     texts_with = np.bincount((sample @ matrix).indices, minlength=len(column)).astype(np.float64)
     return (matrix @ sparse.diags(smooth_idf(texts_with, sample.shape[0]))).tocsr()

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from engine.runs.tokenizer import PAD_ID, UNKNOWN_ID
 from engine.training.cnn import TextCnn
 from engine.training.padding import batches, logits_of, pad
 from engine.training.threads import one_thread
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 _POOL_BATCHES = 50
 _HELD_OUT_SHARE = 0.1
 _FEWEST_HELD_OUT = 20
-_UNKNOWN_ID = 1
 
 
 def learn(
@@ -117,7 +117,7 @@ def _run(
         for batch in order:
             input_ids = pad([ids[number] for number in batch])
             hidden = torch.rand(input_ids.shape) < options.word_dropout
-            input_ids = input_ids.masked_fill(hidden & (input_ids != 0), _UNKNOWN_ID)
+            input_ids = input_ids.masked_fill(hidden & (input_ids != PAD_ID), UNKNOWN_ID)
             wanted = torch.from_numpy(targets[batch])
             loss = functional.cross_entropy(module(input_ids), wanted, weight=weights)
             optimiser.zero_grad()

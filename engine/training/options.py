@@ -100,14 +100,14 @@ Options = TypeVar("Options", NgramOptions, CnnOptions)
 
 
 def read_options(kind: type[Options], given: Mapping[str, Any]) -> Options:
-    """Make the options of a model from a mapping, such as a table of `settings.toml`.
+    """Make the options of a model from names and values.
 
     Parameters
     ----------
     kind
         `NgramOptions` or `CnnOptions`.
     given
-        Names and values; what is missing keeps its default. Lists are taken as tuples.
+        What is missing keeps its default. Lists are taken as tuples: JSON has no others.
 
     Raises
     ------

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from engine.errors import BundleError, TrainingError
 from engine.training.calibration import fit_sharpness
@@ -42,6 +42,8 @@ class TrainedModel:
         Makes the ids that the module takes.
     parameters
         Arguments that build the module again, see `build_module`; fit for JSON.
+    options
+        Every option with the value that was used, see `engine.training.options`; fit for JSON.
     history
         What happened: loss per step and the like; fit for JSON.
     """
@@ -50,6 +52,7 @@ class TrainedModel:
     module: NgramClassifier | TextCnn
     tokenizer: Tokenizer
     parameters: dict[str, Any]
+    options: dict[str, Any]
     history: dict[str, Any] = field(default_factory=dict)
 
 
@@ -78,7 +81,7 @@ def _train_ngram(task: _Task) -> TrainedModel:
     features = make_features([tokenizer.encode(text) for text in task.texts], tokenizer.words, options)
     module, losses = fit(features, task.targets, task.labels, options, lambda share: task.progress("fit", share))
     task.progress("fit", 1.0)
-    return TrainedModel("ngram", module, tokenizer, module.config, {"loss": losses})
+    return TrainedModel("ngram", module, tokenizer, module.config, _plain(options), {"loss": losses})
 
 
 def _train_cnn(task: _Task) -> TrainedModel:
@@ -100,7 +103,12 @@ def _train_cnn(task: _Task) -> TrainedModel:
         progress=lambda share: task.progress("fit", share),
     )
     task.progress("fit", 1.0)
-    return TrainedModel("cnn", module, tokenizer, module.config, history)
+    return TrainedModel("cnn", module, tokenizer, module.config, _plain(options), history)
+
+
+def _plain(options: NgramOptions | CnnOptions) -> dict[str, Any]:
+    """Options as JSON gives them back: with lists where they hold tuples."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(options).items()}
 
 
 _TRAINERS: dict[str, Callable[[_Task], TrainedModel]] = {"ngram": _train_ngram, "cnn": _train_cnn}
@@ -209,8 +217,15 @@ def build_module(name: str, parameters: Mapping[str, Any]) -> nn.Module:
 
 
 def save_weights(model: TrainedModel, path: Path) -> None:
-    """Write the weights of a model as safetensors: numbers only, nothing that runs when it is read."""
-    save_file({key: value.contiguous() for key, value in model.module.state_dict().items()}, str(path))
+    """Write the weights of a model as safetensors: numbers only, nothing that runs when it is read.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written; `errno` says why.
+    """
+    # Not `save_file`: it hides the file from other users, and the number of an error from us.
+    path.write_bytes(save({key: value.contiguous() for key, value in model.module.state_dict().items()}))
 
 
 def load_weights(module: nn.Module, path: Path) -> nn.Module:

@@ -152,3 +152,50 @@ def test_a_tampered_run_is_refused_by_name_and_listed_as_damaged(demo_home: Path
     assert any(promoted in line and "damaged" in line for line in tagscope("runs")[1].splitlines())
     shutil.rmtree(demo_home / "data" / "runs" / promoted)
     assert "No run has the id" in tagscope("predict", "some text")[2]
+
+
+def test_a_broken_pointer_does_not_hide_the_runs_that_mend_it(demo_home: Path, tagscope: Command) -> None:
+    (demo_home / "config" / "run_id.txt").write_text("garbage")
+    code, out, err = tagscope("runs", "--json")
+    assert code == 0
+    assert "holds no run id" in err
+    assert [row["promoted"] for row in json.loads(out)] == [False] * 3
+    assert tagscope("promote", json.loads(out)[0]["run_id"])[0] == 0
+    assert tagscope("predict", "some text")[0] == 0
+
+
+def test_a_damaged_run_is_named_in_the_json_too(demo_home: Path, tagscope: Command) -> None:
+    promoted = (demo_home / "config" / "run_id.txt").read_text().strip()
+    (demo_home / "data" / "runs" / promoted / "tokenizer.json").unlink()
+    code, out, _ = tagscope("runs", "--json")
+    assert code == 0
+    assert [row["run_id"] for row in json.loads(out) if "damaged" in row] == [promoted]
+
+
+def test_a_run_that_came_without_its_data_set_is_evaluated(demo_home: Path, tagscope: Command) -> None:
+    shutil.rmtree(demo_home / "data" / "datasets")
+    promoted = (demo_home / "config" / "run_id.txt").read_text().strip()
+    code, out, err = tagscope("evaluate", promoted, "--data", ROOT / "data" / "labeled_projects.csv")
+    assert code == 0
+    assert "overall" in out
+    assert "data set is not here" in err
+
+
+def test_a_slice_without_rows_says_so(demo_home: Path, tagscope: Command) -> None:
+    rows = (ROOT / "data" / "labeled_projects.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    long_ones = [line for line in rows[1:200] if line.count(" ") > 12 and "cnn" not in line.lower()]
+    (demo_home / "long.csv").write_text("".join([rows[0], *long_ones]), encoding="utf-8")
+    promoted = (demo_home / "config" / "run_id.txt").read_text().strip()
+    _, out, _ = tagscope("evaluate", promoted, "--data", demo_home / "long.csv")
+    assert any("slice nlp_cnn" in line and "no rows" in line for line in out.splitlines())
+    assert "95 % interval of the overall F1" in out
+
+
+def test_a_pointer_that_cannot_be_written_is_a_sentence(demo_home: Path, tagscope: Command) -> None:
+    promoted = (demo_home / "config" / "run_id.txt").read_text().strip()
+    shutil.rmtree(demo_home / "config")
+    (demo_home / "config").write_text("a file where a folder should be")
+    code, out, err = tagscope("promote", promoted)
+    assert code == 1
+    assert "cannot be written" in err
+    assert "Traceback" not in out + err

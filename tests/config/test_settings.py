@@ -20,6 +20,12 @@ def test_the_home_is_the_current_folder_unless_it_is_set(home: Path, tmp_path: P
     assert load_settings().runs_dir == tmp_path / "data" / "runs"
 
 
+def test_a_tilde_in_the_home_is_the_persons_own_folder(home: Path, monkeypatch) -> None:
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("TAGSCOPE_HOME", "~/tags")
+    assert load_settings().runs_dir == home / "tags" / "data" / "runs"
+
+
 def test_the_environment_wins_over_the_home_and_the_home_over_the_package(home: Path, monkeypatch) -> None:
     (home / "config").mkdir()
     (home / "config" / "settings.toml").write_text("[training]\nseed = 3\nmin_count = 9\n[data]\ntext = ['body']\n")
@@ -60,5 +66,5 @@ def test_a_list_that_is_not_json_and_a_file_that_is_not_toml_are_explained(home:
     monkeypatch.delenv("TAGSCOPE_DATA__TEXT")
     (home / "config").mkdir()
     (home / "config" / "settings.toml").write_text("[training\n")
-    with pytest.raises(SettingsError, match="not valid TOML"):
+    with pytest.raises(SettingsError, match="cannot be read as TOML"):
         load_settings()

@@ -3,8 +3,10 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import os
 import struct
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -204,6 +206,34 @@ def test_many_savers_at_once(tmp_path: Path) -> None:
     assert failures == []
     assert open_dataset(tmp_path / "datasets", dataset.digest).digest == dataset.digest
     assert len(list((tmp_path / "datasets").iterdir())) == 1
+
+
+@pytest.mark.parametrize("saved_before", [False, True])
+def test_what_a_killed_save_left_is_deleted_after_a_day(tmp_path: Path, saved_before: bool) -> None:
+    dataset = Dataset.from_table(load(tmp_path), "name")
+    directory = tmp_path / "datasets"
+    directory.mkdir()
+    if saved_before:
+        save_dataset(dataset, directory)
+    digest, other = dataset.digest, "0" * 32
+    ages = {
+        f".{digest}-a1b2c3d4": 25,
+        f".{other}-_8xyz_12": 25,
+        f".{digest}-at_work": 23,
+        f".{digest}": 25,
+        ".backup-of-mine": 25,
+        other: 25,
+    }
+    for name, hours in ages.items():
+        (directory / name).mkdir()
+        (directory / name / "rows.parquet").write_bytes(b"half")
+        then = time.time() - hours * 3600
+        os.utime(directory / name, (then, then))
+    (directory / f".{other}-a-link").symlink_to(tmp_path)
+    os.utime(directory / f".{other}-a-link", (0, 0), follow_symlinks=False)
+    save_dataset(dataset, directory)
+    assert {path.name for path in directory.iterdir()} == {digest, *list(ages)[2:], f".{other}-a-link"}
+    assert (tmp_path / "data.csv").exists()
 
 
 @pytest.mark.parametrize("bad", ["", "../../etc/passwd", "A" * 32, "0" * 31, "0" * 33, "0" * 32 + "\n"])

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.dataset.tags import map_tags, require_tags
+from engine.dataset.tags import MAX_TAGS, map_tags, require_tags
 from engine.errors import DataError
 
 TAGS = st.lists(st.sampled_from(["a", "b", "c", "d", "other"]))
@@ -56,6 +56,38 @@ def test_nothing_left_to_learn() -> None:
     with pytest.raises(DataError, match='did you mean "computer-vision"'):
         require_tags(mapped, tags, accepted)
     mapped, _ = map_tags(tags, (), 3)
-    with pytest.raises(DataError, match="lower the minimum count, which is 3"):
+    with pytest.raises(DataError, match=r"Only one tag is left .* lower training\.min_count, which is 3"):
         require_tags(mapped, tags, (), 3)
     require_tags(tags, tags)
+
+
+def test_more_tags_than_a_model_takes() -> None:
+    tags = pd.Series([f"tag {n}" for n in range(MAX_TAGS + 1)])
+    require_tags(tags[1:], tags)
+    with pytest.raises(
+        DataError, match=r"51 tags.* at most 50; raise training\.min_count or name .* training\.accepted"
+    ):
+        require_tags(tags, tags)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "words"),
+    [
+        (["mlops", "nlp", "Computer Vision"], ['"Computer Vision" (did you mean "computer-vision"?)']),
+        (["NLP", "mlops"], ['"NLP" (did you mean "nlp"?)']),
+        (["mlops", "nlp", "mlop", "zzz"], ['tags "mlop" (did you mean "mlops"?), "zzz";', '"computer-vision"']),
+    ],
+)
+def test_accepted_tags_that_no_row_has_are_refused(accepted: list[str], words: list[str]) -> None:
+    tags = pd.Series(["mlops", "mlops", "nlp", "nlp", "computer-vision"])
+    mapped, _ = map_tags(tags, accepted)
+    with pytest.raises(DataError) as caught:
+        require_tags(mapped, tags, accepted)
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+def test_accepted_tags_that_are_rare_or_take_the_others_are_fine() -> None:
+    tags = pd.Series(["mlops", "mlops", "nlp", "nlp", "computer-vision"])
+    accepted = ["mlops", "nlp", "computer-vision", "other"]
+    mapped, _ = map_tags(tags, accepted, 2)
+    require_tags(mapped, tags, accepted, 2)

@@ -1,7 +1,13 @@
 from __future__ import annotations
 
+import importlib
+import os
 import re
-from typing import TYPE_CHECKING
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -16,10 +22,8 @@ from engine.runs.session import open_session
 from engine.training.cnn import TextCnn
 from engine.training.ngram import NgramClassifier
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 VOCABULARY = 40
+ROOT = Path(__file__).parents[2]
 
 
 def ngram_module() -> NgramClassifier:
@@ -130,3 +134,110 @@ def test_weights_of_another_shape_are_one_sentence(tmp_path):
     assert "\n" not in str(caught.value)
     assert (tmp_path / "model.onnx").read_bytes() == b"before"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+# A module that, where the worker builds it, does what its config says.
+STRANGE = """
+import os, sys, threading
+from pathlib import Path
+from torch import nn
+
+class Strange(nn.Module):
+    def __init__(self, deed="", at=""):
+        super().__init__()
+        self.config = {"deed": deed, "at": at}
+        self.linear = nn.Linear(1, 2)
+        if "engine.export.worker" not in sys.orig_argv:
+            return
+        if deed == "part of an answer":
+            Path(sys.argv[1], "answer.json").write_text('{"opset": 2')
+            os._exit(0)
+        if deed == "full disk":
+            Path(sys.argv[1], at).symlink_to("/dev/full")
+        if deed == "wait":
+            with open(at, "w") as pipe:
+                print(os.getpid(), file=pipe, flush=True)
+                threading.Event().wait()
+
+    def forward(self, ids):
+        return self.linear(ids.float().mean(1, keepdim=True))
+"""
+
+
+@pytest.fixture
+def strange(tmp_path, monkeypatch):
+    """The class above, in a module that the worker finds too."""
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    (folder / "strange_module.py").write_text(STRANGE)
+    monkeypatch.syspath_prepend(str(folder))
+    yield importlib.import_module("strange_module").Strange
+    del sys.modules["strange_module"]
+
+
+def test_a_file_in_the_current_folder_is_not_imported(exported, tmp_path, monkeypatch):
+    (tmp_path / "onnx.py").write_text("raise SystemExit('the wrong onnx')")
+    monkeypatch.chdir(tmp_path)
+    # As in an interactive session, where the first entry means the current folder.
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    export_onnx(ngram_module(), tmp_path / "model.onnx", max_tokens=64, vocabulary_size=VOCABULARY)
+    assert (tmp_path / "model.onnx").read_bytes() == exported["ngram"][1].read_bytes()
+
+
+def test_other_users_may_read_the_file_as_any_other(exported, tmp_path):
+    (tmp_path / "any").touch()
+    assert exported["ngram"][1].stat().st_mode == (tmp_path / "any").stat().st_mode
+
+
+def test_a_part_of_an_answer_is_one_sentence(strange, tmp_path):
+    with pytest.raises(ExportError, match=r"no whole answer .* check free space and memory") as caught:
+        export_onnx(strange("part of an answer"), tmp_path / "model.onnx", max_tokens=8, vocabulary_size=9)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="needs a device that is always full")
+@pytest.mark.parametrize("name", ["model.onnx", "answer.json"])
+def test_a_full_disk_is_named(strange, tmp_path, name):
+    with pytest.raises(ExportError, match="no space left on the disk") as caught:
+        export_onnx(strange("full disk", name), tmp_path / "model.onnx", max_tokens=8, vocabulary_size=9)
+    assert "\n" not in str(caught.value)
+    assert str(tmp_path) in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["modules"]
+
+
+PARENT = """
+import signal, sys
+from pathlib import Path
+from engine.export.exporter import export_onnx
+from strange_module import Strange
+# As for a process that a terminal started, whatever this one was started with.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+export_onnx(Strange("wait", sys.argv[1]), Path(sys.argv[2]), max_tokens=8, vocabulary_size=9)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes and signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_worker_ends_with_the_process_that_started_it(strange, tmp_path, number):
+    os.mkfifo(tmp_path / "pipe")
+    pipe = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    command = [sys.executable, "-c", PARENT, str(tmp_path / "pipe"), str(tmp_path / "model.onnx")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path / "modules"), str(ROOT)])}
+    worker = 0
+    try:
+        with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as parent:
+            try:
+                assert select.select([pipe], [], [], 120)[0], "the worker never built its module"
+                worker = int(os.read(pipe, 100))
+                parent.send_signal(number)
+                parent.wait(60)
+            finally:
+                parent.kill()
+        # The worker holds the other end for as long as it lives.
+        assert select.select([pipe], [], [], 60)[0], "the worker went on"
+        assert os.read(pipe, 100) == b""
+        worker = 0
+    finally:
+        os.close(pipe)
+        if worker:
+            os.kill(worker, signal.SIGKILL)

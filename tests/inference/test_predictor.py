@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import threading
@@ -174,16 +175,28 @@ def test_many_threads_get_the_answers_of_one(predictor: Predictor) -> None:
 def test_the_cache_never_holds_more_than_its_bytes(entries: list[tuple[str, int]], capacity: int) -> None:
     cache = ResultCache(capacity)
     for text, size in entries:
-        key = cache.key("digest", "1", text)
+        key = cache.key(b"identity", text)
         cache.put(key, np.zeros(size, dtype=np.float32))
         assert cache.used_bytes <= capacity
     cache.clear()
     assert cache.used_bytes == 0
 
 
-@given(st.tuples(*[st.text(max_size=5)] * 3), st.tuples(*[st.text(max_size=5)] * 3))
-def test_cache_keys_differ_where_any_part_differs(one: tuple[str, str, str], other: tuple[str, str, str]) -> None:
-    assert (ResultCache.key(*one) == ResultCache.key(*other)) == (one == other)
+def test_runs_that_differ_only_in_where_texts_are_cut_do_not_share_answers(demo_home: Path) -> None:
+    store = open_store()
+    promoted = store.open(str(store.promoted()))
+    shorter = store.allocate()
+    shutil.copytree(promoted.path, promoted.path.with_name(shorter))
+    manifest = promoted.path.with_name(shorter) / "run.json"
+    content = manifest.read_text().replace(promoted.run_id, shorter)
+    assert '"max_tokens": 512' in content
+    manifest.write_text(content.replace('"max_tokens": 512', '"max_tokens": 2'))
+    text = "Neural network that detects and segments objects in images of a camera"
+    predictor = get_predictor.__wrapped__()
+    (cut,) = predictor.predict([text], shorter)
+    (whole,) = predictor.predict([text], promoted.run_id)
+    assert not whole.cached
+    assert cut.probabilities != whole.probabilities
 
 
 def test_serving_imports_no_torch_and_no_pandas() -> None:

@@ -116,6 +116,22 @@ def test_rows_keep_their_split_when_labels_change_and_rows_come(home: Path) -> N
     assert (second.parent_run, second.dataset.version) == (first, "second")
 
 
+def test_a_parent_without_a_row_in_common_is_refused(demo_home: Path) -> None:
+    rows = embedded_rows(100)
+    rows["id"] = "other-" + rows["id"]
+    rows.to_csv(data := demo_home / "rows.csv", index=False)
+    with pytest.raises(DataError, match="no row in common"):
+        run_train(data, parent=open_store().promoted())
+
+
+def test_a_holdout_named_in_the_settings_is_looked_up_from_the_home(home: Path, monkeypatch, tmp_path: Path) -> None:
+    (home / "config").mkdir()
+    (home / "config" / "settings.toml").write_text("[training]\nholdout = 'holdout.csv'\n")
+    monkeypatch.chdir(tmp_path)
+    get_settings.cache_clear()
+    assert TrainRequest.from_settings(get_settings(), EMBEDDED).holdout == home / "holdout.csv"
+
+
 def test_empty_texts_are_left_out_and_listed(home: Path) -> None:
     rows = embedded_rows(200)
     rows.loc[[4, 9], ["title", "description"]] = ""

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import BundleError, RunNotFoundError
+from engine.runs.bundle import file_digest
 from engine.runs.manifest import checked_run_id
 from engine.runs.store import DirectoryStore, open_store
 
@@ -101,6 +102,39 @@ def test_a_file_name_that_leaves_the_bundle_is_refused(store: DirectoryStore) ->
     (folder / "run.json").write_text(json.dumps(manifest))
     with pytest.raises(BundleError, match="leaves the bundle"):
         store.open(folder.name)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"labels": ["mlops", "mlops"]}, "a label stands twice"),
+        ({"tokenizer": {"format": "tagscope-words", "max_tokens": -5}}, "not a valid run.json"),
+        ({"files": {"model\0": "0"}}, "leaves the bundle"),
+    ],
+)
+def test_a_manifest_that_makes_no_sense_is_refused(store: DirectoryStore, change: dict, sentence: str) -> None:
+    folder = promoted_folder(store)
+    manifest = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps(manifest | change))
+    with pytest.raises(BundleError, match=sentence):
+        store.open(folder.name)
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"overall": {}, "class": {}, "slices": {}}'])
+def test_a_run_without_sensible_metrics_is_not_promoted(store: DirectoryStore, content: str) -> None:
+    folder = promoted_folder(store)
+    (folder / "performance.json").write_text(content)
+    manifest = json.loads((folder / "run.json").read_text())
+    manifest["files"]["performance.json"] = file_digest(folder / "performance.json")
+    (folder / "run.json").write_text(json.dumps(manifest))
+    with pytest.raises(BundleError, match=r"performance\.json: not metrics"):
+        store.promote(folder.name)
+
+
+def test_every_file_of_the_runs_that_ship_can_be_read_by_others() -> None:
+    files = [path for path in (ROOT / "data" / "runs").rglob("*") if path.is_file()]
+    assert len(files) >= 18
+    assert [path for path in files if not path.stat().st_mode & 0o044] == []
 
 
 def test_a_bundle_under_another_name_is_refused(store: DirectoryStore) -> None:

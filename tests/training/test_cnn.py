@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.training.cnn import TextCnn
+from engine.training.options import CnnOptions, read_options
 from engine.training.padding import logits_of, pad
 from engine.training.trainer import build_module, load_weights, save_weights, train_model
 
@@ -49,6 +52,11 @@ def test_it_trains_without_held_out_texts(corpus):
 def test_it_trains_on_a_handful_of_texts():
     model = train_model("cnn", ["a b", "c d"], np.array([0, 1]), 2, options={**OPTIONS, "max_epochs": 2})
     assert np.isfinite(logits_of(model.module, [model.tokenizer.encode("a")])).all()
+
+
+def test_the_options_that_were_used_are_told(model):
+    assert json.loads(json.dumps(model.options)) == model.options
+    assert read_options(CnnOptions, model.options) == CnnOptions(**OPTIONS)
 
 
 def test_weights_are_saved_and_read_again(model, held_out, tmp_path):

@@ -1,7 +1,13 @@
 from __future__ import annotations
 
+import errno
 import itertools
+import json
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,10 +19,12 @@ from engine.errors import TrainingError
 from engine.training.features import make_features
 from engine.training.fitting import LinearProblem, fit
 from engine.training.ngram import NgramClassifier
-from engine.training.options import NgramOptions
+from engine.training.options import NgramOptions, read_options
 from engine.training.padding import logits_of, pad
 from engine.training.trainer import build_module, load_weights, save_weights, train_model
 from engine.training.vocabulary import word_tokenizer
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +124,32 @@ def test_training_twice_gives_the_same_weights_on_any_number_of_threads(corpus, 
         assert torch.equal(value, again.module.state_dict()[key]), key
 
 
+FRESH = """
+import json, sys
+from pathlib import Path
+from engine.training.trainer import save_weights, train_model
+texts, targets, validation = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+save_weights(train_model("ngram", texts, targets, 3, validation=validation), Path(sys.argv[2]))
+"""
+
+
+def test_fresh_processes_with_any_number_of_threads_give_the_same_bytes(corpus, held_out, model, tmp_path):
+    rows = [corpus[0], corpus[1].tolist(), [held_out[0], held_out[1].tolist()]]
+    (tmp_path / "rows.json").write_text(json.dumps(rows), encoding="utf-8")
+    found = []
+    for threads in "12":
+        # Strings hash otherwise too.
+        environment = {**os.environ, "OMP_NUM_THREADS": threads, "PYTHONHASHSEED": threads, "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-c", FRESH, str(tmp_path / "rows.json"), str(tmp_path / threads)]
+        subprocess.run(command, env=environment, check=True, timeout=300)
+        found.append((tmp_path / threads).read_bytes())
+    assert found[0] == found[1]
+    weights = load_weights(build_module("ngram", model.parameters), tmp_path / "1").state_dict()
+    assert weights["words"].dtype == weights["pairs"].dtype == weights["bias"].dtype == torch.float32
+    save_weights(model, tmp_path / "here")
+    assert (tmp_path / "here").read_bytes() == found[0]
+
+
 def test_rows_in_another_order_give_the_same_answers(corpus, held_out, model):
     order = np.random.default_rng(0).permutation(len(corpus[0]))
     again = train_model("ngram", [corpus[0][i] for i in order], corpus[1][order], 3, validation=held_out)
@@ -178,6 +212,30 @@ def test_weights_are_saved_and_read_again(model, held_out, tmp_path):
     module = load_weights(build_module("ngram", model.parameters), tmp_path / "model.safetensors")
     ids = [model.tokenizer.encode(text) for text in held_out[0]]
     np.testing.assert_array_equal(logits_of(module, ids), logits_of(model.module, ids))
+
+
+def test_other_users_may_read_the_weights_as_any_other_file(model, tmp_path):
+    (tmp_path / "any").touch()
+    save_weights(model, tmp_path / "model.safetensors")
+    assert (tmp_path / "model.safetensors").stat().st_mode == (tmp_path / "any").stat().st_mode
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="needs a device that is always full")
+def test_a_full_disk_is_an_error_with_its_number(model, tmp_path):
+    # By way of a link: a writer that renames would replace the device itself.
+    (tmp_path / "full").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space") as caught:
+        save_weights(model, tmp_path / "full")
+    assert caught.value.errno == errno.ENOSPC
+
+
+def test_the_options_that_were_used_are_told(corpus, model):
+    assert json.loads(json.dumps(model.options)) == model.options
+    assert read_options(NgramOptions, model.options) == NgramOptions()
+    # The bound that applied, not the one that was asked for.
+    asked = {"max_gram_weights": 300, "gram_lengths": [2, 3], "penalty": 2.0}
+    used = train_model("ngram", *corpus, 3, options=asked).options
+    assert read_options(NgramOptions, used) == NgramOptions(**asked | {"gram_lengths": (2, 3)}, max_grams=100)
 
 
 def test_the_temperature_leaves_the_tags_as_they_are(corpus, held_out, model):
