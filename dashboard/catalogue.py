@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from engine.runs.store import RunStore
 
 _ENTRIES_KEPT = 32
+T = TypeVar("T")
 TEST_SPLIT = "test"
 
 
@@ -249,17 +250,17 @@ class Catalogue:
             except TagscopeError:
                 continue
 
-    def _keep(self, key: Hashable, make: Callable[[], Any]) -> Any:
+    def _keep(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return what was made for this key, making it once however many ask; failures are not kept."""
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
-                return self._kept[key]
+                return cast("T", self._kept[key])
             making = self._making.setdefault(key, threading.Lock())
         with making:
             with self._lock:
                 if key in self._kept:
-                    return self._kept[key]
+                    return cast("T", self._kept[key])
             value = make()
             with self._lock:
                 self._kept[key] = value
@@ -282,9 +283,7 @@ def _sentences(
 ) -> tuple[str, ...]:
     from engine.evaluation.summary import summarise
 
-    return tuple(
-        summarise(performance, previous, interval=f1_interval(performance), not_comparable=not_comparable)
-    )
+    return tuple(summarise(performance, previous, interval=f1_interval(performance), not_comparable=not_comparable))
 
 
 def f1_interval(performance: Performance) -> tuple[float, float] | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
+from panel.util import edit_readonly
 
 from config.settings import get_settings
 from dashboard.catalogue import Catalogue, get_catalogue
@@ -23,8 +24,9 @@ from dashboard.sections.inference import InferencePane
 from dashboard.sections.performance import PerformanceSection
 from dashboard.splash import page_template
 from dashboard.state import DashboardState
-from dashboard.theme import DARK, FONT, LIGHT, MATERIAL_THEME
+from dashboard.theme import MATERIAL_THEME
 from dashboard.url import MAX_LINK_TEXT, BadValue, Field, UrlState, check_length, check_member
+from dashboard.warm import is_warming, warm_up
 from engine.errors import TagscopeError
 from engine.runs.manifest import checked_run_id
 
@@ -63,7 +65,8 @@ def build_page(catalogue: Catalogue | None = None) -> pmui.Page:
     """
     pn.extension("tabulator")
     catalogue = catalogue or get_catalogue()
-    before = _busy_watchers()
+    if is_warming():
+        warm_up(catalogue)
     state = DashboardState()
     notice = Notice(margin=0, width=0, height=0)
     bar = AddressBar(margin=0, width=0, height=0)
@@ -75,6 +78,7 @@ def build_page(catalogue: Catalogue | None = None) -> pmui.Page:
     url.follow()
     dark = _wants_dark()
     state.appearance.dark = bar.dark = dark
+    busy_before = _busy_watchers()
     page = pmui.Page(
         title=get_settings().dashboard.title,
         header=[SectionLinks(sections=SECTIONS, margin=0), bar, notice],
@@ -90,8 +94,8 @@ def build_page(catalogue: Catalogue | None = None) -> pmui.Page:
     bar.param.watch(lambda event: url.read(event.new["search"]), "arrived")
     bar.param.watch(lambda event: page.param.update(dark_theme=event.new), "wants_dark")
     page.param.watch(lambda event: _theme_changed(event.new, state, bar), "dark_theme")
-    added = [watcher for watcher in _busy_watchers() if watcher not in before]
-    pn.state.on_session_destroyed(lambda _context: _free(page, url, added))
+    _detach_busy(page, busy_before)
+    pn.state.on_session_destroyed(lambda _context: _free(page, url))
     return page
 
 
@@ -158,11 +162,11 @@ def _sections(state: DashboardState, catalogue: Catalogue) -> pn.Column:
         catalogue.report(state.selection.run_id or catalogue.default_run())
         import_plotting()
 
-    shared = {"state": state, "catalogue": catalogue, "deferred": True}
+    shared: dict[str, Any] = {"state": state, "catalogue": catalogue, "deferred": True}
     return stack(
         DataSection(**shared),
-        _place("performance", Lazy(lambda: PerformanceSection(**shared), prepare=prepare, height=900)),
-        _place("inference", Lazy(lambda: InferencePane(**shared), height=480)),
+        _place("performance", Lazy(lambda: PerformanceSection(**shared), prepare=prepare, height=790)),
+        _place("inference", Lazy(lambda: InferencePane(**shared), height=460)),
         gap=56,
         css=":host { padding-bottom: 40px; }",
     )
@@ -183,7 +187,7 @@ def _hero(state: DashboardState, catalogue: Catalogue) -> str:
 
 def _wants_dark() -> bool:
     asked = pn.state.session_args.get("theme", [b""])[0].decode("utf-8", "replace")
-    return (asked or pn.state.cookies.get("tagscope_theme", "")) == "dark"
+    return bool((asked or pn.state.cookies.get("tagscope_theme", "")) == "dark")
 
 
 def _theme_changed(dark: bool, state: DashboardState, bar: AddressBar) -> None:
@@ -194,16 +198,27 @@ def _busy_watchers() -> list[Any]:
     return list(pn.state.param.watchers.get("busy", {}).get("value", []))
 
 
-def _free(page: pmui.Page, url: UrlState, busy_watchers: list[Any]) -> None:
+def _detach_busy(page: pmui.Page, before: list[Any]) -> None:
+    """End a new page's reference to the busy state, which is one for the whole process.
+
+    It would keep every page of the process alive, and send each change to all of them: several messages per
+    callback, between which messages that matter got lost (seen with Panel 1.9.4). A plain value ends the reference;
+    its watcher stays even then, and is found as the one that was not there before.
+    """
+    with edit_readonly(page):
+        page.busy = False
+    for watcher in _busy_watchers():
+        if watcher not in before:
+            pn.state.param.unwatch(watcher)
+
+
+def _free(page: pmui.Page, url: UrlState) -> None:
     """Let go of a page whose visitor has left.
 
-    `pmui.Page` refers to the global busy state, which would keep every page of the process alive, and HoloViews
-    keeps a plot until it is told to clean up. This function must live in an imported module: the globals of the
-    served script are gone by then.
+    HoloViews keeps a plot until it is told to clean up. This function must live in an imported module: the globals
+    of the served script are gone by then.
     """
     url.stop()
-    for watcher in busy_watchers:
-        pn.state.param.unwatch(watcher)
     for pane in page.select(pn.pane.HoloViews):
         for plot, _pane in list(pane._plots.values()):
             plot.cleanup()

@@ -75,14 +75,13 @@ class Samples:
 
 def _facts(dataset: Dataset) -> Facts:
     created = dataset.frame["created"].dropna() if "created" in dataset.frame else None
-    dated = created is not None and len(created) > 0
     return Facts(
         name=dataset.name,
         num_rows=len(dataset.frame),
         num_left_out=len(dataset.left_out),
         tags={str(tag): int(count) for tag, count in dataset.frame["tag"].value_counts().items()},
-        first=f"{created.min():%Y-%m-%d}" if dated else "",
-        last=f"{created.max():%Y-%m-%d}" if dated else "",
+        first=f"{created.min():%Y-%m-%d}" if created is not None and len(created) else "",
+        last=f"{created.max():%Y-%m-%d}" if created is not None and len(created) else "",
     )
 
 

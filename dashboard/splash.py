@@ -6,9 +6,9 @@ pages use, so everything else is theirs.
 
 from __future__ import annotations
 
-from dashboard.components.heading import HERO_CSS, hero_html
+from dashboard.components.heading import HERO_CSS
 from dashboard.text import safe_text
-from dashboard.theme import DARK, DOCUMENT_CSS, FONT
+from dashboard.theme import DOCUMENT_CSS, FONT
 
 # The splash's own measures are those of the page: bar of 64 px, sheets of 12 px radius, 1240 px at most.
 _CSS = f"""
@@ -38,7 +38,8 @@ _SCRIPT = """
   if (dark) { document.documentElement.classList.add("ts-dark") }
   const seen = (root) => {
     for (const element of root.querySelectorAll("*")) {
-      if (element.classList.contains("ts-hero") || element.classList.contains("ts-message")) { return element.getBoundingClientRect().height > 0 }
+      const real = element.classList.contains("ts-hero") || element.classList.contains("ts-message")
+      if (real) { return element.getBoundingClientRect().height > 0 }
       if (element.shadowRoot && seen(element.shadowRoot)) { return true }
     }
     return false

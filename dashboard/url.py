@@ -151,7 +151,7 @@ class UrlState:
     def follow(self) -> None:
         """From now on, write the URL whenever the state changes."""
         for field in self.fields:
-            owner: param.Parameterized = field.owner  # type: ignore[assignment]
+            owner: param.Parameterized = field.owner
             watcher = owner.param.watch(lambda _event, field=field: self._changed(field), field.attribute)
             self._watchers.append((owner, watcher))
 
@@ -186,6 +186,8 @@ def check_member(name: str, members: Callable[[], list[str]]) -> Callable[[str],
         known = members()
         if value and value not in known:
             listed = ", ".join(plain_text(member, 40) for member in known[:6]) or "none"
-            raise BadValue(f"The link names the {name} “{plain_text(value, 60)}”, which is not there (there: {listed}).")
+            raise BadValue(
+                f"The link names the {name} “{plain_text(value, 60)}”, which is not there (there: {listed})."
+            )
 
     return check

@@ -1,4 +1,38 @@
-"""What a server process does before its first visitor: imports, and reading what that visitor will see.
+"""What a server does before its first visitor, so that this one waits no longer than the others.
 
-Importing this module does it, in the background where plotting is concerned.
+`panel serve --warm` builds the page once before it listens. That visit has no browser and no server behind it; it is
+recognised by that, and everything that real visits put off is done in it.
 """
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import panel as pn
+
+from dashboard.components.charts import import_plotting
+from dashboard.state import DEFAULT_TEXT
+from engine.errors import TagscopeError
+
+if TYPE_CHECKING:
+    from dashboard.catalogue import Catalogue
+
+
+def is_warming() -> bool:
+    """Whether the page is being built for nobody, by `panel serve --warm`."""
+    context = pn.state.curdoc.session_context if pn.state.curdoc else None
+    return context is not None and context.server_context is None
+
+
+def warm_up(catalogue: Catalogue) -> None:
+    """Import plotting, read the default run's data and figures, and load its model.
+
+    What is missing or broken is said on the page, not here.
+    """
+    from engine.inference.predictor import get_predictor
+
+    import_plotting()
+    catalogue.warm()
+    with contextlib.suppress(TagscopeError):
+        get_predictor().predict([DEFAULT_TEXT], catalogue.default_run())

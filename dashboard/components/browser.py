@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import param
 from panel.custom import JSComponent
 
@@ -108,7 +110,8 @@ class SectionLinks(JSComponent):
           if (top !== undefined && (current === null || top < window.innerHeight * 0.4)) { current = name }
         }
         for (const [name, link] of Object.entries(links)) {
-          if (name === current) { link.setAttribute("aria-current", "true") } else { link.removeAttribute("aria-current") }
+          if (name === current) { link.setAttribute("aria-current", "true") }
+          else { link.removeAttribute("aria-current") }
         }
       }
       const on_scroll = () => {
@@ -130,7 +133,7 @@ class SectionLinks(JSComponent):
     }
     """
 
-    _stylesheets = [
+    _stylesheets: ClassVar[list[str]] = [
         f"""
         nav {{ display: flex; gap: 4px; font-family: {FONT}; }}
         a {{ color: {colour("muted")}; text-decoration: none; font-size: 15px; padding: 6px 12px; border-radius: 8px; }}
@@ -170,14 +173,16 @@ class OnSight(JSComponent):
 class Notice(JSComponent):
     """Short sentences that appear over the page and leave on their own or at a click; shown as text, never as HTML."""
 
-    sentence = param.Dict(default={}, doc="Sentence to show, and a count that makes equal ones an event each.")
+    sentences = param.List(default=[], item_type=str, doc="Everything said so far, oldest first.")
 
     _esm = """
     export function render({model}) {
       const stack = document.createElement("div")
       stack.setAttribute("role", "alert")
+      let shown = 0
       const show = () => {
-        for (const text of model.sentence.texts ?? []) {
+        for (; shown < model.sentences.length; shown++) {
+          const text = model.sentences[shown]
           const note = document.createElement("button")
           note.type = "button"
           note.title = "Dismiss"
@@ -187,13 +192,13 @@ class Notice(JSComponent):
           setTimeout(() => note.remove(), 12000)
         }
       }
-      model.on("sentence", show)
+      model.on("sentences", show)
       show()
       return stack
     }
     """
 
-    _stylesheets = [
+    _stylesheets: ClassVar[list[str]] = [
         f"""
         div[role=alert] {{ position: fixed; right: 20px; bottom: 20px; z-index: 2000; display: flex; gap: 10px;
           flex-direction: column; max-width: min(440px, calc(100vw - 40px)); }}
@@ -205,5 +210,4 @@ class Notice(JSComponent):
 
     def say(self, *sentences: str) -> None:
         """Show sentences to this visitor."""
-        texts = [plain_text(sentence, 400) for sentence in sentences]
-        self.sentence = {"texts": texts, "count": self.sentence.get("count", 0) + 1}
+        self.sentences = [*self.sentences, *(plain_text(sentence, 400).replace("`", "") for sentence in sentences)]

@@ -59,7 +59,8 @@ class BarChart(Viewer):
             self._view: Any = Lazy(self._make, prepare=import_plotting, height=self._height())
         else:
             self._view = self._make()
-        self.param.watch(self._resize, "bars")
+        self.param.watch(self._changed, ["bars", "selected"])
+        self._appearance.param.watch(self._changed, "dark")
 
     def __panel__(self) -> pn.viewable.Viewable:
         """Return the view."""
@@ -75,18 +76,26 @@ class BarChart(Viewer):
         each = BAR_HEIGHT if len(self.bars) < DENSE_FROM else DENSE_BAR_HEIGHT
         return _AXIS_HEIGHT + each * max(len(self.bars), 1)
 
-    def _resize(self, _event: object) -> None:
-        # Another number of bars means another height, which a plot takes only when it is made.
+    def _changed(self, *_events: object) -> None:
         height = self._height()
-        if self._pane is not None and height != self._pane.height:
+        if self._pane is None:
+            self._view.height = height
+        elif height != self._pane.height:
+            # Another number of bars means another height, which a plot takes only when it is made.
             self._pane.param.update(object=self._plot(), height=height)
+        else:
+            self._pipe.send(self._shown())
+
+    def _shown(self) -> tuple[list[Bar], str, bool]:
+        return self.bars, self.selected, self._appearance.dark
 
     def _plot(self) -> Any:
         import holoviews as hv
 
         from dashboard.components.plotting import draw_bars
 
-        def draw(bars: list[Bar], selected: str, dark: bool) -> Any:
+        def draw(data: tuple[list[Bar], str, bool]) -> Any:
+            bars, selected, dark = data
             return draw_bars(
                 bars,
                 selected=selected,
@@ -94,26 +103,21 @@ class BarChart(Viewer):
                 axis=self.axis,
                 maximum=self.maximum,
                 height=self._height(),
-                clickable=self.clickable,
+                on_click=self._pick if self.clickable else None,
             )
 
-        own = hv.streams.Params(self, ["bars", "selected"])
-        theme = hv.streams.Params(self._appearance, ["dark"])
-        plot = hv.DynamicMap(draw, streams=[own, theme])
-        if self.clickable:
-            hv.streams.Tap(source=plot).add_subscriber(self._tapped)
-        return plot
+        # HoloViews keeps the streams of a plot for as long as the plot lives, so a stream that leads to the plot, as
+        # one of this object's parameters would, keeps both for ever. A pipe holds data only.
+        self._pipe = hv.streams.Pipe(data=self._shown())
+        return hv.DynamicMap(draw, streams=[self._pipe])
 
-    def _tapped(self, x: Any = None, y: Any = None) -> None:
-        from dashboard.components.plotting import axis_labels
-
-        print("TAP", repr(x), repr(y))
-        labels = axis_labels(self.bars)
-        for place in (y, x):
-            if isinstance(place, str) and place in labels:
-                self.picked = self.bars[labels.index(place)].key
+    def _pick(self, position: int) -> None:
+        if 0 <= position < len(self.bars):
+            key = self.bars[position].key
+            if key == self.picked:
+                # A second click on the same bar is a choice as well.
                 self.param.trigger("picked")
-                return
+            self.picked = key
 
 
 def import_plotting() -> None:

@@ -13,7 +13,13 @@ _SELECT_SX = {"& .MuiSelect-select": {"paddingTop": "8.5px", "paddingBottom": "8
 def select(label: str, options: dict[str, str] | None = None, value: str | None = None) -> pmui.Select:
     """Make a field that offers a choice; `options` maps what is shown to what is meant."""
     return pmui.Select(
-        label=label, options=options or {}, value=value, size="small", sizing_mode="stretch_width", margin=0, sx=_SELECT_SX
+        label=label,
+        options=options or {},
+        value=value,
+        size="small",
+        sizing_mode="stretch_width",
+        margin=0,
+        sx=_SELECT_SX,
     )
 
 

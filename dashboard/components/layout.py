@@ -12,24 +12,24 @@ from dashboard.theme import colour
 _COLUMN_CSS = ".scroll-button { display: none; } :host { min-width: 0; }"
 _SURFACE_CSS = f"""
 :host {{ background: {colour("surface")}; border: 1px solid {colour("line")}; border-radius: 12px;
-  padding: 20px 22px; box-sizing: border-box; height: 100% !important; }}
+  padding: 20px 22px; box-sizing: border-box; }}
 """
 
 
 def stack(*objects: Any, gap: int = 0, css: str = "", **params: Any) -> pn.Column:
     """Put things below each other, `gap` pixels apart; `css` holds further rules for this column only."""
     params.setdefault("sizing_mode", "stretch_width")
-    return pn.Column(
-        *objects, margin=0, stylesheets=[_COLUMN_CSS, f":host {{ gap: {gap}px; }}", css], **params
-    )
+    return pn.Column(*objects, margin=0, stylesheets=[_COLUMN_CSS, f":host {{ gap: {gap}px; }}", css], **params)
 
 
-def surface(*objects: Any, css: str = "") -> pn.Column:
-    """Make a sheet with a border, on which things stand below each other."""
-    return stack(*objects, gap=16, css=_SURFACE_CSS + css)
+def surface(*objects: Any, fill: bool = False) -> pn.Column:
+    """Make a sheet with a border, on which things stand below each other; `fill` makes it as high as its neighbours."""
+    return stack(*objects, gap=16, css=_SURFACE_CSS + (":host { height: 100% !important; }" if fill else ""))
 
 
-def columns(*objects: Any, template: str = "1fr 1fr", narrow: int = 900, gap: int = 20, align: str = "stretch") -> pn.Column:
+def columns(
+    *objects: Any, template: str = "1fr 1fr", narrow: int = 900, gap: int = 20, align: str = "stretch"
+) -> pn.Column:
     """Put things side by side, or below each other in a window narrower than `narrow` pixels.
 
     Parameters

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-import panel as pn
 import param
 from panel.viewable import Viewer
 
@@ -19,10 +18,12 @@ from engine.errors import TagscopeError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import panel as pn
+
 CSS = f"""
-div.skeleton {{ border-radius: 10px; background: {colour("raised")}; animation: pulse 1.4s ease-in-out infinite; }}
+.skeleton {{ border-radius: 10px; background: {colour("raised")}; animation: pulse 1.4s ease-in-out infinite; }}
 @keyframes pulse {{ 50% {{ opacity: 0.55; }} }}
-@media (prefers-reduced-motion: reduce) {{ div.skeleton {{ animation: none; }} }}
+@media (prefers-reduced-motion: reduce) {{ .skeleton {{ animation: none; }} }}
 """
 
 
@@ -40,26 +41,25 @@ class Lazy(Viewer):
         Makes the content; runs on the event loop, so it should only put views together.
     prepare
         Run before in a thread of its own: imports and reading of files.
-    height
-        Height of the placeholder, in pixels.
     """
 
-    built = param.Boolean(default=False, constant=True, doc="Whether the content is there.")
+    built = param.Boolean(default=False, constant=True, doc="Whether the content is there or on its way.")
+    height = param.Integer(default=400, doc="Height of the placeholder, in pixels.")
 
     def __init__(
         self,
         build: Callable[[], Any],
         *,
         prepare: Callable[[], object] | None = None,
-        height: int = 400,
         **params: Any,
     ) -> None:
         super().__init__(**params)
         self._build = build
         self._prepare = prepare
         self._sight = OnSight(margin=0, height=1)
-        self._column = stack(self._sight, skeleton(height))
+        self._column = stack(self._sight, skeleton(self.height))
         self._worker = Worker()
+        self.param.watch(self._resize, "height")
         self._sight.param.watch(self._seen, "seen")
 
     def __panel__(self) -> pn.viewable.Viewable:
@@ -71,6 +71,10 @@ class Lazy(Viewer):
             with param.edit_constant(self):
                 self.built = True
             self._worker.run(self._make_ready, lambda _nothing: self._fill())
+
+    def _resize(self, _event: object) -> None:
+        if not self.built:
+            self._column[1] = skeleton(self.height)
 
     def _make_ready(self) -> None:
         # What cannot be read is said by the content itself, in its place.

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     import panel as pn
 
 CSS = f"""
-div {{ border: 1px solid {colour("line")}; border-left: 4px solid {colour("muted")}; border-radius: 8px;
+.ts-message {{ border: 1px solid {colour("line")}; border-left: 4px solid {colour("muted")}; border-radius: 8px;
   padding: 12px 16px; background: {colour("surface")}; overflow-wrap: anywhere; }}
-div.problem {{ border-left-color: {colour("error")}; }}
-div.hint {{ border-left-color: {colour("accent")}; }}
+.ts-message.problem {{ border-left-color: {colour("error")}; }}
+.ts-message.hint {{ border-left-color: {colour("accent")}; }}
 code {{ font-family: ui-monospace, "SF Mono", Consolas, "Liberation Mono", monospace; font-size: 13.5px;
   background: {colour("raised")}; border-radius: 4px; padding: 1px 5px; }}
 """

@@ -24,7 +24,9 @@ class Section(Viewer):
         What there is to show; the process's own by default.
     """
 
-    def __init__(self, *, state: DashboardState | None = None, catalogue: Catalogue | None = None, **params: Any) -> None:
+    def __init__(
+        self, *, state: DashboardState | None = None, catalogue: Catalogue | None = None, **params: Any
+    ) -> None:
         super().__init__(**params)
         if state is None:
             prepare_notebook()

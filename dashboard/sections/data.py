@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import panel as pn
-
 from dashboard.components.charts import Bar, BarChart
+from dashboard.components.fields import select, set_text, text_input
 from dashboard.components.heading import HERO_CSS, hero_html, section_heading, sub_heading
 from dashboard.components.layout import columns, section, stack, surface
 from dashboard.components.markup import markup
 from dashboard.components.message import Message
 from dashboard.components.table import SampleTable
-from dashboard.components.fields import select, set_text, text_input
 from dashboard.sections.base import Section
 from dashboard.text import plain_text
 from engine.errors import TagscopeError
 
 if TYPE_CHECKING:
+    import panel as pn
+
     from dashboard.samples import Samples
 
 EXPLANATION = "What the model learns from and is judged on."
@@ -55,10 +55,12 @@ class DataSection(Section):
         self._text = text_input("Contains", chosen.text, "a word or a part of one")
         self._count = markup("", _COUNT_CSS)
         self._table = SampleTable()
-        controls = columns(self._tag, self._text, self._count, template="250px 290px 1fr", narrow=640, gap=14, align="center")
+        controls = columns(
+            self._tag, self._text, self._count, template="250px 290px 1fr", narrow=640, gap=14, align="center"
+        )
         top = columns(
-            surface(self._hero),
-            surface(sub_heading("Projects per tag"), self._chart),
+            surface(self._hero, fill=True),
+            surface(sub_heading("Projects per tag"), self._chart, fill=True),
             template="minmax(280px, 2fr) 3fr",
         )
         self._body = stack(top, surface(controls, self._table), gap=20)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import panel as pn
-
 from dashboard.components.charts import Bar, BarChart
 from dashboard.components.fields import select, set_text, text_area, text_input
 from dashboard.components.heading import section_heading
@@ -13,13 +11,14 @@ from dashboard.components.layout import columns, section, stack, surface
 from dashboard.components.markup import markup
 from dashboard.components.message import Message
 from dashboard.sections.base import Section, is_served
-from dashboard.state import Question
 from dashboard.text import safe_text
 from dashboard.theme import colour, tag_colours
 from dashboard.url import MAX_LINK_TEXT
 from engine.errors import TagscopeError
 
 if TYPE_CHECKING:
+    import panel as pn
+
     from engine.inference.predictor import Prediction
 
 EXPLANATION = "What a run makes of a text, through the same ONNX model that is deployed."
@@ -70,14 +69,16 @@ class InferencePane(Section):
         self._remark = markup("")
         self._message = Message()
         self._answer = markup("", _ANSWER_CSS)
-        self._chart = BarChart(self.state.appearance, axis="probability", maximum=1.0, clickable=False, deferred=deferred)
+        self._chart = BarChart(
+            self.state.appearance, axis="probability", maximum=1.0, clickable=False, deferred=deferred
+        )
         self._result = stack(self._answer, self._chart, gap=8)
         self._view = section(
             "inference",
             section_heading("Inference", EXPLANATION),
             columns(
-                surface(self._text, self._remark, self._run, self._other),
-                surface(self._message, self._result),
+                surface(self._text, self._remark, self._run, self._other, fill=True),
+                surface(self._message, self._result, fill=True),
                 template="minmax(0, 2fr) minmax(0, 3fr)",
             ),
         )

@@ -55,7 +55,7 @@ class Part(pn.viewable.Viewer):
         self.chart = BarChart(appearance, axis="F1", maximum=1.0, deferred=deferred)
         self._cards = MetricCards(small=True)
         self._message = Message(kind="hint")
-        self._view = surface(sub_heading(title), self.select, self._cards, self._message, self.chart)
+        self._view = surface(sub_heading(title), self.select, self._cards, self._message, self.chart, fill=True)
 
     def __panel__(self) -> pn.viewable.Viewable:
         """Return the view."""
@@ -194,7 +194,7 @@ class PerformanceSection(Section):
         """Tag on show: the chosen one, else the weakest."""
         performance = self._report.performance if self._report else None
         if performance is None or self.state.selection.tag in performance.classes:
-            return self.state.selection.tag
+            return str(self.state.selection.tag)
         return performance.worst[0] if performance.worst else next(iter(performance.classes), "")
 
     def _slice(self) -> str:
