@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from dashboard.components.charts import Bar
 
-_ROOM_FOR_FIGURES = 1.16
+_ROOM_FOR_FIGURES = 1.25
 
 
 def draw_bars(
