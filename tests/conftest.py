@@ -74,3 +74,8 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_FLAGS)
         yield browser
         browser.close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that the test processes end together."""
+    items.sort(key=lambda item: (item.get_closest_marker("long") is None, item.get_closest_marker("ui") is None))

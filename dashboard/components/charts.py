@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import weakref
 from typing import Any
 
 import msgspec
@@ -94,6 +95,13 @@ class BarChart(Viewer):
 
         from dashboard.components.plotting import draw_bars
 
+        # HoloViews keeps the options of an element, hooks included, in a place of the process: weakly, therefore.
+        pick = weakref.WeakMethod(self._pick)
+
+        def click(position: int) -> None:
+            if (chosen := pick()) is not None:
+                chosen(position)
+
         def draw(data: tuple[list[Bar], str, bool]) -> Any:
             bars, selected, dark = data
             return draw_bars(
@@ -103,11 +111,10 @@ class BarChart(Viewer):
                 axis=self.axis,
                 maximum=self.maximum,
                 height=self._height(),
-                on_click=self._pick if self.clickable else None,
+                on_click=click if self.clickable else None,
             )
 
-        # HoloViews keeps the streams of a plot for as long as the plot lives, so a stream that leads to the plot, as
-        # one of this object's parameters would, keeps both for ever. A pipe holds data only.
+        # A pipe holds data only: nothing that HoloViews keeps of it leads back to the page.
         self._pipe = hv.streams.Pipe(data=self._shown())
         return hv.DynamicMap(draw, streams=[self._pipe])
 

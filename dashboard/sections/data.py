@@ -48,6 +48,7 @@ class DataSection(Section):
             self.state.selection.run_id = run_id
         chosen = self.state.samples
         self._samples: Samples | None = None
+        self._filling = False
         self._message = Message()
         self._hero = markup("", HERO_CSS)
         self._chart = BarChart(self.state.appearance, axis="projects", deferred=deferred)
@@ -68,7 +69,7 @@ class DataSection(Section):
         self._fill(*self._read(self._run_id()))
         self.state.selection.param.watch(self._run_changed, "run_id")
         chosen.param.watch(self._filter, ["tag", "text"])
-        self._tag.param.watch(lambda event: chosen.param.update(tag=event.new), "value")
+        self._tag.param.watch(self._tag_chosen, "value")
         self._text.param.watch(lambda event: chosen.param.update(text=event.new), "value_input")
         self._chart.param.watch(self._bar_picked, "picked", onlychanged=False)
 
@@ -99,7 +100,9 @@ class DataSection(Section):
             Bar(tag, count, f"{count:,}", f"{count:,}, {count / facts.num_rows:.0%} of all projects")
             for tag, count in list(facts.tags.items())[:MOST_BARS]
         ]
+        self._filling = True
         self._tag.options = {"All tags": "", **{plain_text(tag, 60): tag for tag in facts.tags}}
+        self._filling = False
         self._table.titles = samples.titles
         self._filter()
 
@@ -111,13 +114,20 @@ class DataSection(Section):
         if tag not in self._samples.facts.tags:
             tag = ""
         rows = self._samples.rows(tag, text)
+        self._filling = True
         self._tag.value = tag
+        self._filling = False
         set_text(self._text, text)
         self._chart.selected = tag
         self._table.frame = rows
         total = self._samples.facts.num_rows
         shown = f"{len(rows):,} of {total:,} projects" if len(rows) < total else f"{total:,} projects"
         self._count.object = f'<p class="ts-muted ts-shown">{shown}</p>'
+
+    def _tag_chosen(self, event: Any) -> None:
+        # The selector also moves when the state or the data set does, which is nobody's choice.
+        if not self._filling:
+            self.state.samples.tag = event.new
 
     def _bar_picked(self, event: Any) -> None:
         chosen = self.state.samples

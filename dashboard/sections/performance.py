@@ -51,6 +51,7 @@ class Part(pn.viewable.Viewer):
 
     def __init__(self, title: str, label: str, appearance: Any, deferred: bool) -> None:
         super().__init__()
+        self.filling = False
         self.select = select(label)
         self.chart = BarChart(appearance, axis="F1", maximum=1.0, deferred=deferred)
         self._cards = MetricCards(small=True)
@@ -64,8 +65,10 @@ class Part(pn.viewable.Viewer):
     def fill(self, scores: Mapping[str, Score], advice: str) -> None:
         """Offer other parts; `advice` is said where there are none."""
         ordered = sorted(scores.items(), key=lambda item: (-item[1].f1 if item[1].num_samples else 1.0, item[0]))
-        # Without a value first: the old one need not be among the new options.
+        # Where the old value is not among the new options the selector moves by itself, which is nobody's choice.
+        self.filling = True
         self.select.param.update(options={plain_text(name, 60): name for name in scores}, visible=bool(scores))
+        self.filling = False
         self.chart.bars = [
             Bar(name, score.f1, f"{score.f1:.2f} · n {score.num_samples:,}" if score.num_samples else "no samples")
             for name, score in ordered[:MOST_BARS]
@@ -140,7 +143,7 @@ class PerformanceSection(Section):
     def _choose(self, name: str, value: str | None) -> None:
         # The selector also moves when the state does; only what differs from what is shown is a choice.
         shown = self._tag() if name == "tag" else self._slice()
-        if value and value != shown:
+        if value and value != shown and not (self._tags.filling or self._slices.filling):
             setattr(self.state.selection, name, value)
 
     def _run_chosen(self, event: Any) -> None:
@@ -152,7 +155,11 @@ class PerformanceSection(Section):
             options = {entry.label: entry.run_id for entry in self.catalogue.runs()}
         except TagscopeError:
             options = {}
-        self._run.param.update(options=options, value=self._run_id() if options else None)
+        run_id = self._run_id()
+        if options and run_id not in options.values():
+            # A selector takes a value that it does not offer for its first option, which would be another run.
+            options = {f"{plain_text(run_id, 12)} (no such run here)": run_id, **options}
+        self._run.param.update(options=options, value=run_id if options else None)
         self._run.visible = bool(options) and self.catalogue.settings.performance_file is None
 
     def _read(self, run_id: str) -> tuple[Report | None, str, str]:
