@@ -10,7 +10,7 @@ dashboard: .venv/.serving
 	$(BIN)/tagscope dashboard --port $(PORT)
 
 test: lint
-	$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadscope
+	$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadscope --no-loadscope-reorder
 
 lint: .venv/.complete
 	$(BIN)/ruff check .

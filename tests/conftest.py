@@ -41,6 +41,7 @@ def lesson_data() -> Path:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty TAGSCOPE_HOME that the settings of this process point to."""
     from config.settings import get_settings
+    from engine.inference.predictor import get_predictor
 
     folder = tmp_path / "home"
     folder.mkdir()
@@ -48,9 +49,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         if name.startswith("TAGSCOPE_") and name not in ("TAGSCOPE_CHROMIUM", "TAGSCOPE_LESSON_DATA"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("TAGSCOPE_HOME", str(folder))
-    get_settings.cache_clear()
+    kept_per_process = (get_settings, get_predictor)
+    for kept in kept_per_process:
+        kept.cache_clear()
     yield folder
-    get_settings.cache_clear()
+    for kept in kept_per_process:
+        kept.cache_clear()
 
 
 @pytest.fixture
