@@ -29,3 +29,7 @@ class TrainingError(TagscopeError):
 
 class ExportError(TagscopeError):
     """A model cannot be exported, or its ONNX graph does not give the answers of the torch module."""
+
+
+class BackendError(TagscopeError):
+    """A backend is not installed here, or cannot run a model on an input."""

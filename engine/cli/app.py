@@ -1,4 +1,4 @@
-"""`tagscope ...`: parse, call, print."""
+"""The commands of `tagscope`: parse, call, print."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from config.settings import environment_name, get_settings
+from engine.cli import imports, proof
+from engine.cli.options import AsJson, Created, Data, Id, Label, Run, Text, data_file, existing
 from engine.console import err, out, print_left_out, print_performance, print_problems, print_runs, progress_bars
 from engine.errors import TagscopeError
 
@@ -29,16 +31,9 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-
-Data = Annotated[Path | None, typer.Option("--data", help="Labelled CSV (UTF-8) [settings: data.file]", metavar="FILE")]
-Text = Annotated[list[str] | None, typer.Option("--text", help="Text column; repeat for several [settings: data.text]")]
-Label = Annotated[str | None, typer.Option("--label", help="Column of the tag [settings: data.label]")]
-ID_HELP = "Column of the ids; a column `id` may be missing [settings: data.id]"
-Id = Annotated[str | None, typer.Option("--id", help=ID_HELP)]
-CREATED_HELP = "Column of the dates; a column `created_on` may be missing [settings: data.created]"
-Created = Annotated[str | None, typer.Option("--created", help=CREATED_HELP)]
-Run = Annotated[str | None, typer.Option("--run", help="Run id; the promoted run where it is not given", metavar="RUN")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON")]
+app.add_typer(imports.app, name="import")
+app.command()(proof.parity)
+app.command()(proof.tune)
 
 
 @app.command()
@@ -68,7 +63,7 @@ def train(
     settings = get_settings()
     request = TrainRequest.from_settings(
         settings,
-        _data_file(data),
+        data_file(data),
         text=tuple(text) if text else None,
         label=label,
         id=id,
@@ -137,7 +132,7 @@ def evaluate(
 
     settings = get_settings().data
     bundle = open_store().open(run)
-    path = _data_file(data)
+    path = data_file(data)
     with progress_bars(("Evaluate",)) as report:
         result = evaluate_run(
             bundle,
@@ -202,7 +197,7 @@ def check(data: Data = None, text: Text = None, label: Label = None, id: Id = No
     from engine.dataset.fields import Fields
 
     settings = get_settings()
-    path = _data_file(data)
+    path = data_file(data)
     fields = Fields(
         text=tuple(text) if text else settings.data.text,
         label=label or settings.data.label,
@@ -241,7 +236,7 @@ def dashboard(
     given = {"data.label": label, "data.id": id, "data.created": created}
     if data is not None:
         # Looked at now, so that a wrong name is said here and not on the page.
-        given["data.file"] = str(_existing(data))
+        given["data.file"] = str(existing(data))
     if text:
         given["data.text"] = json.dumps(text)
     environment |= {environment_name(name): value for name, value in given.items() if value is not None}
@@ -270,21 +265,6 @@ def dashboard(
     if origin := os.environ.get("TAGSCOPE_ALLOWED_ORIGIN"):
         command += ["--allow-websocket-origin", origin]
     os.execve(sys.executable, command, environment)
-
-
-def _data_file(data: Path | None) -> Path:
-    settings = get_settings()
-    if data is not None:
-        return data
-    if settings.data.file is None:
-        raise TagscopeError("No file was named; give it with `--data FILE` or set `data.file` in settings.toml.")
-    return settings.resolve(settings.data.file)
-
-
-def _existing(path: Path) -> Path:
-    if not path.is_file():
-        raise TagscopeError(f"{path}: there is no such file; check the name and the folder you are in.")
-    return path.resolve()
 
 
 def _summary(store: RunStore, manifest: Manifest, promoted: str | None) -> dict[str, Any]:
@@ -326,7 +306,3 @@ def _stop(number: int, _frame: object) -> NoReturn:
 def _fail(sentence: str) -> NoReturn:
     err.print(sentence, style="red", markup=False, soft_wrap=True)
     sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,5 @@
+"""`tagscope ...`: the command line, thin; `app` holds it."""
+
+from engine.cli.app import main
+
+__all__ = ["main"]
