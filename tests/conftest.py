@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import socket
+import subprocess
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +16,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from playwright.sync_api import Browser
 
@@ -83,3 +88,55 @@ def browser() -> Iterator[Browser]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest, so that the test processes end together."""
     items.sort(key=lambda item: (item.get_closest_marker("long") is None, item.get_closest_marker("ui") is None))
+
+
+@pytest.fixture(scope="module")
+def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., int]]:
+    """Start a server on a free port, wait until it answers, and end it after the module's last test.
+
+    The function takes what makes the command of a port (a list, or one line for a shell) and the environment, and
+    returns the port.
+    """
+    with contextlib.ExitStack() as running:
+
+        def start(
+            command_for: Callable[[int], Sequence[str] | str], environment: Callable[[int], dict[str, str]]
+        ) -> int:
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                port = free.getsockname()[1]
+            command, log = command_for(port), tmp_path_factory.mktemp("server") / "log"
+            with log.open("w") as output:
+                process = subprocess.Popen(
+                    command,
+                    shell=isinstance(command, str),
+                    cwd=ROOT,
+                    env=environment(port),
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                )
+            running.callback(_stop, process)
+            while not _alive(port):
+                assert process.poll() is None, log.read_text()
+            return port
+
+        yield start
+
+
+def _alive(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/liveness", timeout=5) as answer:
+            return answer.status == 200
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(10)

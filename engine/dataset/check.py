@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine.dataset.fields import Fields
+from engine.dataset.fields import OTHER, Fields
 from engine.dataset.loading import examine
 from engine.dataset.problems import Problem, ProblemList, quoted
-from engine.dataset.tags import MAX_TAGS, OTHER, map_tags, tag_problems
+from engine.dataset.tags import MAX_TAGS, map_tags, tag_problems
 
 if TYPE_CHECKING:
     import os

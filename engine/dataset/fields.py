@@ -7,6 +7,9 @@ import msgspec
 RESERVED_COLUMNS = frozenset({"id", "row", "tag", "created", "text", "holdout", "split"})
 """Column names that a loaded frame uses itself."""
 
+OTHER = "other"
+"""The tag of what has no tag of its own: a rare one, or an answer that is not sure enough."""
+
 
 class Fields(msgspec.Struct, frozen=True):
     """The names of the columns, as they stand in the header of the file.

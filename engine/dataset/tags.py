@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
+from engine.dataset.fields import OTHER
 from engine.dataset.problems import Problem, listed, quoted
 from engine.errors import DataError
 
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
 
 MAX_TAGS = 50
 """How many tags a model takes at most."""
-
-OTHER = "other"
-"""The tag that takes the rows of those that are not learnt."""
 
 
 def map_tags(

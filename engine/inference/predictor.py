@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from config.settings import get_settings
+from engine.dataset.fields import OTHER
 from engine.errors import DataError, RunNotFoundError
 from engine.inference.cache import ResultCache
 from engine.inference.model import ServedModel
@@ -24,8 +25,6 @@ from engine.runs.store import RunStore, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-OTHER = "other"
 
 
 class Prediction(msgspec.Struct, frozen=True):

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from config.settings import get_settings
-from engine.dataset.fields import Fields
+from engine.dataset.fields import OTHER, Fields
 from engine.dataset.loading import load_table
 from engine.dataset.snapshot import open_dataset
 from engine.dataset.splits import SPLITS
 from engine.errors import DataError, TagscopeError
 from engine.inference.model import ServedModel
-from engine.inference.predictor import OTHER
 from engine.pipeline.judge import judge
 from engine.runs.predictions import read_predictions
 

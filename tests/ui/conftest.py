@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
-import subprocess
 import sys
-import urllib.error
-import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,35 +29,22 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(scope="module")
-def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
+def serve(start_server: Callable[..., int]) -> Callable[..., str]:
     """Start `panel serve` on scripts with an environment of its own; gives the URL of the server."""
-    with contextlib.ExitStack() as running:
 
-        def start(*scripts: Path, home: Path, warm: bool = True, **environment: str) -> str:
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                port = free.getsockname()[1]
-            log = tmp_path_factory.mktemp("server") / "log"
-            clean = {
-                name: value
-                for name, value in os.environ.items()
-                if not name.startswith(("TAGSCOPE_", "PANEL_", "BOKEH_"))
-            }
-            command = [sys.executable, "-m", "panel", "serve", *map(str, scripts), "--port", str(port), "--liveness"]
-            with log.open("w") as output:
-                process = subprocess.Popen(
-                    command + (["--warm"] if warm else []),
-                    cwd=ROOT,
-                    env={**clean, "TAGSCOPE_HOME": str(home), **environment},
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                )
-            running.callback(_stop, process)
-            while not _alive(port):
-                assert process.poll() is None, log.read_text()
-            return f"http://localhost:{port}"
+    def start(*scripts: Path, home: Path, warm: bool = True, **environment: str) -> str:
+        clean = {
+            name: value for name, value in os.environ.items() if not name.startswith(("TAGSCOPE_", "PANEL_", "BOKEH_"))
+        }
+        command = [sys.executable, "-m", "panel", "serve", *map(str, scripts), "--liveness"]
+        command += ["--warm"] if warm else []
+        port = start_server(
+            lambda port: [*command, "--port", str(port)],
+            lambda _port: {**clean, "TAGSCOPE_HOME": str(home), **environment},
+        )
+        return f"http://localhost:{port}"
 
-        yield start
+    return start
 
 
 @pytest.fixture(scope="module")
@@ -132,22 +115,3 @@ def _visit(browser: Browser, **options: str) -> Iterator[Visit]:
     context.close()
     assert visit.foreign == []
     assert visit.errors == []
-
-
-def _alive(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/liveness", timeout=5) as answer:
-            return answer.status == 200
-    except urllib.error.HTTPError:
-        return True
-    except OSError:
-        return False
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(30)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait(10)
