@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 _ENTRIES_KEPT = 32
 T = TypeVar("T")
 TEST_SPLIT = "test"
+SEEN_UNKNOWN = (
+    "This model was trained elsewhere, and nobody knows here on which samples: those that it has seen make it look "
+    "better than it is."
+)
 
 
 class RunEntry(msgspec.Struct, frozen=True):
@@ -46,6 +50,11 @@ class RunEntry(msgspec.Struct, frozen=True):
         return self.manifest.run_id
 
     @property
+    def has_model(self) -> bool:
+        """Whether it can answer texts; a run that was made from predictions cannot."""
+        return bool(self.manifest.model_digest)
+
+    @property
     def label(self) -> str:
         """Model, day, whether promoted, and the short id."""
         mark = " · promoted" if self.promoted else ""
@@ -53,11 +62,12 @@ class RunEntry(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What the Performance section shows, and the sentences above it."""
+    """What the Performance section shows, the sentences above it, and what is unusual about the run."""
 
     performance: Any
     sentences: tuple[str, ...]
     source: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 class Catalogue:
@@ -106,6 +116,17 @@ class Catalogue:
         """
         runs = self.runs()
         return next((entry.run_id for entry in runs if entry.promoted), runs[0].run_id if runs else "")
+
+    def answering_run(self) -> str:
+        """Id of the run that answers where none was chosen: as `default_run`, but one with a model if there is any.
+
+        Raises
+        ------
+        engine.errors.TagscopeError
+            As `runs`.
+        """
+        runs = [entry for entry in self.runs() if entry.has_model]
+        return next((entry.run_id for entry in runs if entry.promoted), runs[0].run_id if runs else self.default_run())
 
     def manifest(self, run_id: str) -> Manifest:
         """Return a run's manifest.
@@ -217,17 +238,17 @@ class Catalogue:
         earlier = self._earlier(bundle.manifest)
 
         def from_run() -> Report:
-            performance = read_performance(bundle.performance())
+            performance, remarks = read_performance(bundle.performance()), _remarks(bundle.manifest)
             if earlier is None:
-                return Report(performance, _sentences(performance))
+                return Report(performance, _sentences(performance), remarks=remarks)
             try:
                 before = self.store.open(earlier.run_id)
                 previous = read_performance(before.performance())
                 reason = _not_comparable(bundle, before)
             except TagscopeError:
                 # A damaged earlier run is no reason to show nothing of this one.
-                return Report(performance, _sentences(performance))
-            return Report(performance, _sentences(performance, previous, reason))
+                return Report(performance, _sentences(performance), remarks=remarks)
+            return Report(performance, _sentences(performance, previous, reason), remarks=remarks)
 
         return self._keep(("performance", run_id, None if earlier is None else earlier.run_id), from_run)
 
@@ -294,6 +315,16 @@ def f1_interval(performance: Performance) -> tuple[float, float] | None:
         return (float(low), float(high))
     except (TypeError, KeyError, ValueError):
         return None
+
+
+def _remarks(manifest: Manifest) -> tuple[str, ...]:
+    """Return what a person should know of a run that came from elsewhere, in sentences."""
+    # The manifest may have come from anywhere too: what is not as we write it is not shown.
+    training, source = (manifest.parameters.get(key) for key in ("training", "source"))
+    elsewhere = isinstance(training, dict) and training.get("trained_elsewhere") is True
+    remarks = source.get("remarks") if isinstance(source, dict) else None
+    written = [remark for remark in remarks if isinstance(remark, str)] if isinstance(remarks, list) else []
+    return (*([SEEN_UNKNOWN] if elsewhere else []), *written)
 
 
 def _not_comparable(bundle: Bundle, before: Bundle) -> str | None:

@@ -148,13 +148,13 @@ def url_fields(state: DashboardState, catalogue: Catalogue) -> list[Field]:
 
 
 def _settle_runs(state: DashboardState, catalogue: Catalogue) -> None:
-    """Name the default run in the state, so that a copied link always carries it."""
+    """Name the default runs in the state, so that a copied link always carries it."""
     try:
-        default = catalogue.default_run()
+        shown, answering = catalogue.default_run(), catalogue.answering_run()
     except TagscopeError:
         return  # the sections say what is wrong
-    state.selection.run_id = state.selection.run_id or default
-    state.question.run_id = state.question.run_id or default
+    state.selection.run_id = state.selection.run_id or shown
+    state.question.run_id = state.question.run_id or answering
 
 
 def _sections(state: DashboardState, catalogue: Catalogue) -> pn.Column:

@@ -35,4 +35,4 @@ def warm_up(catalogue: Catalogue) -> None:
     import_plotting()
     catalogue.warm()
     with contextlib.suppress(TagscopeError):
-        get_predictor().predict([DEFAULT_TEXT], catalogue.default_run())
+        get_predictor().predict([DEFAULT_TEXT], catalogue.answering_run())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+_LONGEST_REASON = 300
+
 
 class TagscopeError(Exception):
     """Base of every error that is shown to a person as it is, without a trace."""
@@ -33,3 +35,8 @@ class ExportError(TagscopeError):
 
 class BackendError(TagscopeError):
     """A backend is not installed here, or cannot run a model on an input."""
+
+
+def reason_of(error: BaseException) -> str:
+    """Return what another library says, as part of a sentence: its first line, or else its kind."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:_LONGEST_REASON].rstrip(". ")

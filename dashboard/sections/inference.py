@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 EXPLANATION = "What a run makes of a text, through the same ONNX model that is deployed."
 EMPTY_TEXT = "Enter a text to classify, such as the title and description of a project."
 TOO_LONG_FOR_LINK = f"This text has more than {MAX_LINK_TEXT:,} characters, so a copied link will not carry it."
+NO_MODEL = (
+    "This run was made from predictions and has no model to answer with; choose another run, or import the model "
+    "itself (`tagscope import --help`)."
+)
 ANOTHER = "another"
 MOST_BARS = 10
 # How long the typing has to pause before an answer is worked out.
@@ -123,6 +127,12 @@ class InferencePane(Section):
         elif event.new:
             self.state.question.run_id = event.new
 
+    def _default_run(self) -> str:
+        try:
+            return self.catalogue.answering_run()
+        except TagscopeError:
+            return ""
+
     def _run_asked(self) -> str:
         return self.state.question.run_id or self._default_run()
 
@@ -150,6 +160,8 @@ class InferencePane(Section):
         if not text.strip():
             return None, EMPTY_TEXT, "hint"
         try:
+            if not self.catalogue.manifest(run_id).model_digest:
+                return None, NO_MODEL, "hint"
             return get_predictor().predict([text], run_id)[0], "", "problem"
         except TagscopeError as error:
             return None, str(error), "problem"

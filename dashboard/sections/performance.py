@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dashboard.catalogue import Report
     from engine.evaluation.performance_file import Score
 
-EXPLANATION = "How the run answers on the samples that it was not trained on."
+EXPLANATION = "How the run answers on the samples that it is judged on."
 NO_ROWS = "This slice has no samples here, so there is nothing to measure; choose another one."
 NO_SLICES = "No slice was measured; slices are written in `config/slices.py`."
 MOST_BARS = 50
@@ -185,7 +185,7 @@ class PerformanceSection(Section):
             f"These figures are read from the file {report.source}, as the setting performance_file says; "
             "they belong to no run."
             if report.source
-            else ""
+            else " ".join(report.remarks)
         )
         items = "".join(f"<li>{safe_text(sentence)}</li>" for sentence in report.sentences)
         self._sentences.object = f'<ol class="ts-summary">{items}</ol>'

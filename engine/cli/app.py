@@ -16,6 +16,7 @@ import typer
 from config.settings import environment_name, get_settings
 from engine.cli import imports, proof
 from engine.cli.options import AsJson, Created, Data, Id, Label, Run, Text, data_file, existing
+from engine.cli.outcome import print_outcome
 from engine.console import err, out, print_left_out, print_performance, print_problems, print_runs, progress_bars
 from engine.errors import TagscopeError
 
@@ -58,7 +59,6 @@ def train(
     """Train on a labelled CSV and write a run: load, split, train, export to ONNX, check parity, evaluate."""
     from engine.pipeline.train import STAGES, TrainRequest
     from engine.pipeline.train import train as train_run
-    from engine.runs.store import open_store
 
     settings = get_settings()
     request = TrainRequest.from_settings(
@@ -81,17 +81,7 @@ def train(
     )
     with progress_bars(STAGES) as report:
         result = train_run(request, progress=report)
-    manifest = result.manifest
-    print_left_out(result.left_out, str(request.data))
-    for tag, count in manifest.mapped_tags.items():
-        out.print(f"Tag {tag!r} became `other`: {count} rows.", markup=False)
-    print_performance(result.performance)
-    out.print(f"Run {manifest.run_id}", markup=False)
-    if promote:
-        open_store().promote(manifest.run_id)
-        out.print("It is the promoted run now.")
-    else:
-        out.print(f"Promote it with: tagscope promote {manifest.run_id}", markup=False)
+    print_outcome(result, request.data, promote=promote)
 
 
 @app.command()
@@ -293,7 +283,7 @@ def main() -> None:
     except TagscopeError as error:
         _fail(str(error))
     except ModuleNotFoundError as error:
-        if error.name not in ("torch", "onnx", "onnxscript", "safetensors", "scipy"):
+        if error.name not in ("torch", "onnx", "onnxscript", "safetensors", "scipy", "cloudpickle", "transformers"):
             raise
         _fail(f"This needs {error.name}, which the serving install leaves out: pip install 'tagscope[train]'")
 

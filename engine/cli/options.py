@@ -10,7 +10,9 @@ import typer
 from config.settings import get_settings
 from engine.errors import TagscopeError
 
-Data = Annotated[Path | None, typer.Option("--data", help="Labelled CSV (UTF-8) [settings: data.file]", metavar="FILE")]
+Data = Annotated[
+    Path | None, typer.Option("--data", help="Labelled CSV (UTF-8) or Parquet [settings: data.file]", metavar="FILE")
+]
 Text = Annotated[list[str] | None, typer.Option("--text", help="Text column; repeat for several [settings: data.text]")]
 Label = Annotated[str | None, typer.Option("--label", help="Column of the tag [settings: data.label]")]
 ID_HELP = "Column of the ids; a column `id` may be missing [settings: data.id]"

@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from engine.dataset.parquet import is_parquet, read_parquet
 from engine.dataset.problems import listed, quoted
 from engine.dataset.source import probe
 
@@ -61,7 +62,7 @@ def read_raw(path: Path, required: Sequence[str], optional: Sequence[str], probl
     ----------
     path : Path
         A file in UTF-8, with or without BOM. Cells are separated by tabs if its name ends in ``.tsv`` or ``.tab``,
-        otherwise by commas.
+        otherwise by commas. Or a Parquet file, if its name ends in ``.parquet`` or ``.pq``.
     required, optional : sequence of str
         Columns that must be there, and columns that are read if they are.
     problems : ProblemList
@@ -72,6 +73,9 @@ def read_raw(path: Path, required: Sequence[str], optional: Sequence[str], probl
     RawTable or None
         None if there is no table to speak of; `problems` then says why.
     """
+    if is_parquet(path):
+        found = read_parquet(path, required, optional, problems)
+        return None if found is None else RawTable(found[0], found[1], found[1])
     source = probe(path, problems)
     if source is None:
         return None

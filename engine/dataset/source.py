@@ -20,7 +20,7 @@ _SAVE_AS = 'save it as "CSV UTF-8" (in a spreadsheet), or convert it with "iconv
 _SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
     (b"PK\x03\x04", "an Excel workbook or a ZIP archive", 'open it and save the table as "CSV UTF-8"'),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook", 'open it and save the table as "CSV UTF-8"'),
-    (b"PAR1", "a Parquet file", "write it as CSV first"),
+    (b"PAR1", "a Parquet file", "give it a name that ends in .parquet, or write it as CSV"),
     (b"\x1f\x8b", "compressed with gzip", "unpack it first (gunzip)"),
     (b"BZh", "compressed with bzip2", "unpack it first (bunzip2)"),
     (b"\xfd7zXZ", "compressed with xz", "unpack it first (unxz)"),

@@ -110,12 +110,12 @@ def bootstrap_f1(
         return wilson(right, n, confidence)
     cells, counts = np.unique(true_codes * size + predicted_codes, return_counts=True)
     rows, columns = cells // size, cells % size
-    estimate = float(_weighted_f1(counts[None, :], rows, columns, size)[0])
+    estimate = float(weighted_f1(counts[None, :], rows, columns, size)[0])
     rng = np.random.default_rng(seed)
     batch = max(1, _BATCH_CELLS // max(len(cells), size))
     values = np.concatenate(
         [
-            _weighted_f1(rng.multinomial(n, counts / n, size=min(batch, resamples - start)), rows, columns, size)
+            weighted_f1(rng.multinomial(n, counts / n, size=min(batch, resamples - start)), rows, columns, size)
             for start in range(0, resamples, batch)
         ]
     )
@@ -123,7 +123,7 @@ def bootstrap_f1(
     return max(0.0, min(float(low), estimate)), min(1.0, max(float(high), estimate))
 
 
-def _weighted_f1(counts: np.ndarray, rows: np.ndarray, columns: np.ndarray, size: int) -> np.ndarray:
+def weighted_f1(counts: np.ndarray, rows: np.ndarray, columns: np.ndarray, size: int) -> np.ndarray:
     """Return the weighted F1 of confusion counts.
 
     Parameters

@@ -1,4 +1,4 @@
-"""The process that exports one module and ends; `python -P -m engine.export.worker FOLDER`, see `exporter`.
+"""The process that exports one module and ends; `python -P -m engine.export.worker FOLDER`, see `process`.
 
 It also ends when its standard input does: the parent holds the other end and lets go by ending.
 """
@@ -8,8 +8,9 @@ from __future__ import annotations
 import errno
 import importlib
 import json
-import logging
 import os
+import pickle
+import re
 import sys
 import threading
 import warnings
@@ -19,96 +20,145 @@ from typing import TYPE_CHECKING, Any
 import onnx
 import onnx.shape_inference
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
-from engine.export.exporter import ANSWER, DISK_FULL_STATUS, MODEL, REQUEST, WEIGHTS
+from engine.export.axes import Axis
+from engine.export.conversion import INNER, run_exporter
+from engine.export.explanation import Refusal, derived, explain, frozen, narrowed
+from engine.export.graph import axes, census, rename_axes, strip
+from engine.export.local_functions import add_functions
+from engine.export.process import ANSWER, DISK_FULL_STATUS, MODEL, MODULE, REQUEST
+from engine.export.rewriting import names_of, rename
+from engine.export.witness import Witness, tidy
 
 if TYPE_CHECKING:
-    from torch import nn
+    from collections.abc import Callable, Mapping, Sequence
 
-# Both at least 2 and different: an example of size 1, or two equal ones, can tie or freeze an axis.
-_EXAMPLE_BATCH = 3
-_EXAMPLE_SEQUENCE = 7
+    from torch import Tensor, nn
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 _PARENT_GONE_STATUS = 1
 
 _REFUSALS = (
-    torch.onnx.OnnxExporterError,
     onnx.checker.ValidationError,
     onnx.shape_inference.InferenceError,
-    SafetensorError,
-    ImportError,
+    pickle.PickleError,
+    ArithmeticError,
+    AssertionError,
     AttributeError,
+    ImportError,
+    LookupError,
+    MemoryError,
+    NameError,
+    OSError,
+    RuntimeError,  # torch's errors are of this kind, those of its exporter too
     TypeError,
     ValueError,
-    LookupError,
-    OSError,
-    RuntimeError,
 )
 
 
-def rebuild(folder: Path, request: dict[str, Any]) -> nn.Module:
-    """Make the module of a request, with its weights, in evaluation mode."""
-    kind = getattr(importlib.import_module(request["module"]), request["name"])
-    module: nn.Module = kind(**request["config"])
-    module.load_state_dict(load_file(str(folder / WEIGHTS)))
-    return module.eval()
+def convert(
+    module: nn.Module, inputs: Mapping[str, Tensor], request: Mapping[str, Any], witness: Witness
+) -> onnx.ModelProto:
+    """Convert a module to a checked ONNX model with the axes that were declared, under their names.
 
-
-def convert(module: nn.Module, *, max_tokens: int, vocabulary_size: int, opset: int) -> onnx.ModelProto:
-    """Convert a module to a checked ONNX model with axes named `batch` and `sequence`."""
-    sequence = min(_EXAMPLE_SEQUENCE, max(max_tokens, 2))
-    example = torch.arange(_EXAMPLE_BATCH * sequence).reshape(_EXAMPLE_BATCH, sequence) % vocabulary_size
-    program = torch.onnx.export(
+    Raises
+    ------
+    Refusal
+        The module can be exported, but not with these axes.
+    """
+    declared = {
+        name: {int(dimension): Axis(*axis) for dimension, axis in dimensions.items()}
+        for name, dimensions in request["dynamic"].items()
+    }
+    translations = {name: resolve(reference) for name, reference in request["translations"].items()}
+    program = run_exporter(
         module,
-        (example,),
-        dynamo=True,
-        input_names=["input_ids"],
-        output_names=["logits"],
-        dynamic_shapes=({0: "batch", 1: "sequence"},),
-        opset_version=opset,
-        external_data=False,
-        verbose=False,
+        inputs,
+        declared,
+        translations,
+        by_name=request["by_name"],
+        outputs=len(request["outputs"]),
+        opset=request["opset"],
     )
-    if program is None:
-        raise ValueError("the exporter gave no model")
     model = program.model_proto
+    add_functions(model, translations.values())
+    _check_inputs(model, list(inputs))
+    _name_outputs(model, request["outputs"])
+    ranges = {str(symbol): (bounds.lower, bounds.upper) for symbol, bounds in _ranges(program).items()}
+    rename_axes(model, _names(model, declared, request["parameters"], ranges, witness))
     strip(model)
     onnx.checker.check_model(model, full_check=True)
-    inputs = [dimension.dim_param for dimension in model.graph.input[0].type.tensor_type.shape.dim]
-    if inputs != ["batch", "sequence"]:
-        raise ValueError(f"the axes of input_ids came out as {inputs}, not as batch and sequence")
     return model
 
 
-def strip(model: onnx.ModelProto) -> None:
-    """Take out what only tells where and how the graph was made: source lines, stack traces, inner shapes.
+def resolve(reference: str) -> Callable[..., Any]:
+    """Return what `module:name` stands for; importing its module also defines the operators that live there."""
+    module, _, name = reference.partition(":")
+    found: Any = importlib.import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part)
+    translation: Callable[..., Any] = found
+    return translation
 
-    Inner shapes go because tools that rewrite the graph trip over stale ones; they are inferred again on load.
-    """
-    model.ClearField("metadata_props")
-    model.doc_string = ""
-    graphs: list[Any] = [model.graph, *model.functions]
-    while graphs:
-        graph = graphs.pop()
-        graph.doc_string = ""
-        graph.ClearField("metadata_props")
-        graph.ClearField("value_info")
-        parts = list(graph.node)
-        if isinstance(graph, onnx.GraphProto):
-            graph.ClearField("quantization_annotation")
-            parts += [*graph.initializer, *graph.input, *graph.output]
-        for part in parts:
-            part.doc_string = ""
-            part.ClearField("metadata_props")
-        for node in graph.node:
-            for attribute in node.attribute:
-                attribute.doc_string = ""
-                if attribute.type == onnx.AttributeProto.GRAPH:
-                    graphs.append(attribute.g)
-                graphs.extend(attribute.graphs)
+
+def _check_inputs(model: onnx.ModelProto, inputs: list[str]) -> None:
+    found = [value.name for value in model.graph.input]
+    if found != inputs:
+        missing = ", ".join(name for name in inputs if name not in found) or ", ".join(inputs)
+        raise Refusal(f"the graph has no input {missing}; leave out inputs that the module does not use")
+
+
+def _name_outputs(model: onnx.ModelProto, wanted: list[str]) -> None:
+    made = [value.name for value in model.graph.output]
+    if len(made) != len(wanted):
+        raise Refusal(f"the graph has {len(made)} outputs, and {len(wanted)} names are given; name each output once")
+    taken = names_of(model.graph)
+    inner = {}
+    for name in wanted:
+        other = name
+        while other in taken:
+            other += INNER
+        if other != name:
+            inner[name] = other
+    rename(model.graph, {**inner, **dict(zip(made, wanted, strict=True))})
+
+
+def _ranges(program: Any) -> dict[Any, Any]:
+    exported = program.exported_program
+    return {} if exported is None else dict(exported.range_constraints)
+
+
+def _names(
+    model: onnx.ModelProto,
+    declared: Mapping[str, Mapping[int, Axis]],
+    parameters: Sequence[str],
+    ranges: Mapping[str, tuple[Any, Any]],
+    witness: Witness,
+) -> dict[str, str]:
+    """Tell what each of torch's symbols is called, and refuse axes that are tied, constant or of a smaller range."""
+    found = axes(model)
+    names: dict[str, str] = {}
+    tied: list[tuple[str, str, str | None]] = []
+    for (name, dimensions), parameter in zip(declared.items(), parameters, strict=True):
+        for dimension, axis in dimensions.items():
+            symbol = found[name][dimension]
+            # What it was before the tracer found it to follow from another one, or to be a number.
+            traced = witness.symbols.get((parameter, dimension))
+            place = f"axis {dimension} of {name} ({axis.name})"
+            if isinstance(symbol, int):
+                raise frozen(place, symbol, witness.reason(traced))
+            if not symbol.isidentifier() or names.setdefault(symbol, axis.name) != axis.name:
+                tied.append((place, symbol, traced))
+                continue
+            low, high = ranges.get(symbol, (axis.minimum, axis.maximum))
+            # The exporter leaves out 0 and 1 as special sizes where they are none: these are tried out instead.
+            if low > max(axis.minimum, 2) or high < axis.maximum:
+                raise narrowed(place, axis, low, high, witness.reason(symbol))
+    for place, symbol, traced in tied:
+        raise derived(
+            place, re.sub(r"\w+", lambda found: names.get(found[0], found[0]), symbol), witness.reason(traced)
+        )
+    return names
 
 
 def end_with_parent() -> None:
@@ -140,26 +190,36 @@ def main(folder: Path) -> None:
 
 
 def _answer(folder: Path) -> None:
-    logging.disable(logging.WARNING)
-    warnings.simplefilter("ignore")
     request = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
+    witness = Witness()
+    answer: dict[str, Any]
     try:
-        module = rebuild(folder, request)
-        model = convert(
-            module,
-            max_tokens=request["max_tokens"],
-            vocabulary_size=request["vocabulary_size"],
-            opset=request["opset"],
-        )
+        with warnings.catch_warnings(record=True) as caught, witness:
+            warnings.simplefilter("always")
+            # Before the module is read: it may need operators that are defined beside their translations.
+            for reference in request["translations"].values():
+                resolve(reference)
+            # Its own parent wrote it, into a folder that nobody else has.
+            module, inputs = torch.load(folder / MODULE, map_location="cpu", weights_only=False)
+            torch.manual_seed(0)
+            model = convert(module.eval(), inputs, request, witness)
         content = model.SerializeToString(deterministic=True)
         (folder / MODEL).write_bytes(content)
-        answer: dict[str, Any] = {"opset": request["opset"], "nodes": len(model.graph.node), "size": len(content)}
+        operators = census(model)
+        answer = {
+            "operators": operators,
+            "opset": request["opset"],
+            "nodes": len(model.graph.node),
+            "axes": axes(model),
+            "size": len(content),
+            "warnings": tidy([*caught, *witness.warnings]),
+        }
     # Anything else ends this process with a trace, whose last line the parent reads.
     except _REFUSALS as error:
         if isinstance(error, OSError) and error.errno in _DISK_FULL:
             raise
-        first = (str(error).strip().splitlines() or ["no message"])[0][:300]
-        answer = {"error": f"{type(error).__name__}: {first}"}
+        explained = explain(error, witness, request)
+        answer = {"error": explained.sentence, "place": explained.place}
     (folder / ANSWER).write_text(json.dumps(answer), encoding="utf-8")
 
 

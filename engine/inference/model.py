@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from engine.backends.onnx_runtime import open_session
 from engine.dataset.cleaning import PREPROCESSING_VERSION, STEPS, clean
 from engine.errors import BundleError
 from engine.runs.bundle import TOKENIZER_NAME
-from engine.runs.session import open_session
-from engine.runs.tokenizer import PAD_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +21,9 @@ if TYPE_CHECKING:
 # Padded tokens in one batch. Long and short texts never share a batch, so that little of it is padding.
 _TOKENS_PER_BATCH = 16_384
 _TEXTS_PER_BATCH = 256
+# Largest change of a logit by the texts beside it, as a share of the largest logit, that is only rounding.
+_MOST_FROM_MATES = 1e-4
+LOGITS = "logits"
 
 
 class ServedModel:
@@ -60,6 +62,11 @@ class ServedModel:
         )
         self.identity = hashlib.sha256(msgspec.json.encode(parts)).digest()
         self._tokenizer = bundle.tokenizer()
+        self._pad_id = manifest.tokenizer.pad_id
+        mates = manifest.parity.get("mates")
+        # Where the texts of a batch change each other's answers, as in some models from elsewhere, each goes alone.
+        dependent = isinstance(mates, float) and mates > _MOST_FROM_MATES
+        self._texts_per_batch = 1 if dependent else _TEXTS_PER_BATCH
         self._session = open_session(bundle.model_bytes(), f"Run {bundle.run_id}")
         unknown = [step for step in self._steps if step not in STEPS]
         if unknown:
@@ -67,10 +74,14 @@ class ServedModel:
                 f"Run {bundle.run_id}: unknown cleaning step {unknown[0]!r} (known: {', '.join(STEPS)}); install the "
                 "Tagscope that made the run."
             )
-        outputs = self._session.get_outputs()[0].shape
-        if outputs[-1] != len(self.labels):
+        outputs = {output.name: output.shape for output in self._session.get_outputs()}
+        if LOGITS not in outputs:
             raise BundleError(
-                f"Run {bundle.run_id}: the model has {outputs[-1]} outputs for {len(self.labels)} labels; "
+                f"Run {bundle.run_id}: the model has no output {LOGITS!r}, only {', '.join(outputs)}; train it again."
+            )
+        if outputs[LOGITS][-1] != len(self.labels):
+            raise BundleError(
+                f"Run {bundle.run_id}: the model has {outputs[LOGITS][-1]} outputs for {len(self.labels)} labels; "
                 "train it again."
             )
 
@@ -96,12 +107,12 @@ class ServedModel:
         result = np.empty((len(texts), len(self.labels)), dtype=np.float32)
         token_ids = [self._tokenizer.encode(text) for text in texts]
         done = 0
-        for indices in _batches([len(ids) for ids in token_ids]):
+        for indices in _batches([len(ids) for ids in token_ids], self._texts_per_batch):
             length = max(len(token_ids[index]) for index in indices)
-            batch = np.full((len(indices), length), PAD_ID, dtype=np.int64)
+            batch = np.full((len(indices), length), self._pad_id, dtype=np.int64)
             for row, index in enumerate(indices):
                 batch[row, : len(token_ids[index])] = token_ids[index]
-            (logits,) = self._session.run(["logits"], {"input_ids": batch})
+            (logits,) = self._session.run([LOGITS], {"input_ids": batch})
             result[indices] = softmax(logits)
             done += len(indices)
             if progress:
@@ -116,12 +127,12 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return probabilities
 
 
-def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+def _batches(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
     """Group positions by similar length within the budget of padded tokens."""
     batch: list[int] = []
     for index in sorted(range(len(lengths)), key=lengths.__getitem__):
         # Sorted by length: the newest text is the longest, so it sets the padded size of the batch.
-        if batch and ((len(batch) + 1) * lengths[index] > _TOKENS_PER_BATCH or len(batch) == _TEXTS_PER_BATCH):
+        if batch and ((len(batch) + 1) * lengths[index] > _TOKENS_PER_BATCH or len(batch) == most):
             yield batch
             batch = []
         batch.append(index)

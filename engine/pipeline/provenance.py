@@ -10,13 +10,13 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine.backends.machine import cpu_flags, cpu_name
 from engine.runs.manifest import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _LIBRARIES = ("tagscope", "torch", "onnx", "onnxscript", "onnxruntime", "tokenizers", "numpy", "pandas", "scikit-learn")
-_CPU_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "amx_bf16", "asimd", "sve")
 
 
 def source() -> Source:
@@ -58,19 +58,10 @@ def environment() -> dict[str, Any]:
             libraries[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    cpu = _cpu()
     return {
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "libraries": libraries,
-        "cpu": cpu.get("model name", platform.processor() or "unknown"),
-        "cpu_flags": [flag for flag in _CPU_FLAGS if flag in cpu.get("flags", "").split()],
+        "cpu": cpu_name(),
+        "cpu_flags": cpu_flags(),
     }
-
-
-def _cpu() -> dict[str, str]:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0].splitlines()
-    except OSError:
-        return {}
-    return {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,7 @@ from engine.runs.manifest import MANIFEST_NAME, Manifest, decode_manifest, encod
 from engine.runs.tokenizer import Tokenizer, load_tokenizer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 MODEL_NAME = "model.onnx"
 TOKENIZER_NAME = "tokenizer.json"
@@ -66,7 +68,7 @@ class Bundle:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.manifest = read_manifest(path)
-        self._verify()
+        check_files(path, self.manifest.files, path / MANIFEST_NAME, "restore the run or train it again")
 
     @property
     def run_id(self) -> str:
@@ -77,24 +79,6 @@ class Bundle:
     def labels(self) -> tuple[str, ...]:
         """Tags in the order of the model's output columns."""
         return self.manifest.labels
-
-    def _verify(self) -> None:
-        for name, expected in self.manifest.files.items():
-            path = self.path / name
-            if "\0" in name or Path(name).is_absolute() or ".." in Path(name).parts or path.is_symlink():
-                raise BundleError(f"{self.path / MANIFEST_NAME}: file name {name!r} leaves the bundle; restore it.")
-            try:
-                status = path.stat()
-                found = _known_digest(path, status.st_mtime_ns, status.st_size)
-            except FileNotFoundError:
-                raise BundleError(f"{path}: the run lacks this file; restore the run or train it again.") from None
-            except OSError as error:
-                raise BundleError(f"{path}: cannot be read ({error.strerror}); check its permissions.") from None
-            if found != expected:
-                raise BundleError(
-                    f"{path}: the file was changed after the run was written (its sha256 is not the one in run.json); "
-                    "restore the run or train it again."
-                )
 
     def model_bytes(self) -> bytes:
         """Return the ONNX model.
@@ -153,10 +137,71 @@ class Bundle:
             raise BundleError(f"{path}: not metrics ({error}); restore the run or train it again.") from None
         return content
 
+    def require_model(self) -> None:
+        """Refuse a run that has no model, with a sentence that says what to do instead.
+
+        Raises
+        ------
+        engine.errors.BundleError
+            The run has no model (it was made from predictions).
+        """
+        if MODEL_NAME not in self.manifest.files:
+            raise BundleError(
+                f"Run {self.run_id} was made from predictions and has no model to answer with; choose a run that has "
+                "one (`tagscope runs` lists them), or import the model itself (`tagscope import --help`)."
+            )
+
     def _part(self, name: str) -> Path:
+        if name in (MODEL_NAME, TOKENIZER_NAME):
+            self.require_model()
         if name not in self.manifest.files:
             raise BundleError(f"Run {self.run_id} has no {name}; what needs it is not available for this run.")
         return self.path / name
+
+
+def check_files(folder: Path, files: Mapping[str, str], manifest: Path, remedy: str) -> None:
+    """Let only files through that lie inside a folder and are as they were written.
+
+    Parameters
+    ----------
+    folder
+        Holds the files.
+    files
+        Sha256 by the name of the file, relative to the folder.
+    manifest
+        Where that stands, for an error.
+    remedy
+        What a person does about a damaged folder.
+
+    Raises
+    ------
+    engine.errors.BundleError
+        A file is missing, was changed, or lies elsewhere; the first one is named.
+    """
+    # Not `resolve`, which raises on a circle of links.
+    home = Path(os.path.realpath(folder))
+    for name, expected in files.items():
+        path = folder / name
+        inside = "\0" not in name and not Path(name).is_absolute() and ".." not in Path(name).parts
+        try:
+            if not inside or path.is_symlink() or not Path(os.path.realpath(path)).is_relative_to(home):
+                raise BundleError(f"{manifest}: file name {name[:200]!r} leaves the bundle; {remedy}.")
+            status = path.stat()
+            # A pipe would be waited for without an end.
+            if not stat.S_ISREG(status.st_mode):
+                raise BundleError(f"{path}: not a file; {remedy}.")
+            found = _known_digest(path, status.st_mtime_ns, status.st_size)
+        except FileNotFoundError:
+            raise BundleError(f"{path}: the run lacks this file; {remedy}.") from None
+        except OSError as error:
+            raise BundleError(
+                f"{manifest}: file {name[:200]!r} cannot be read ({error.strerror}); check its permissions."
+            ) from None
+        if found != expected:
+            raise BundleError(
+                f"{path}: the file was changed after it was written (its sha256 is not the one in {manifest.name}); "
+                f"{remedy}."
+            )
 
 
 def read_manifest(path: Path) -> Manifest:

@@ -52,10 +52,15 @@ class DatasetReference(msgspec.Struct, frozen=True, forbid_unknown_fields=False)
 
 
 class TokenizerReference(msgspec.Struct, frozen=True):
-    """Format of `tokenizer.json` and where texts are cut, in tokens."""
+    """Format of `tokenizer.json`, where texts are cut, in tokens, and the id that fills up a batch."""
 
     format: str
     max_tokens: Annotated[int, msgspec.Meta(ge=1)]
+    pad_id: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
+NO_TOKENIZER = TokenizerReference("none", 1)
+"""What a run without a model has."""
 
 
 class Source(msgspec.Struct, frozen=True):

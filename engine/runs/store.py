@@ -180,9 +180,11 @@ class DirectoryStore:
         Raises
         ------
         engine.errors.RunNotFoundError, engine.errors.BundleError
-            As `open`: nothing is changed.
+            As `open`, or the run has no model: nothing is changed.
         """
         bundle = self.open(run_id)
+        # The promoted run answers whoever names none.
+        bundle.require_model()
         performance = bundle.performance()
         try:
             self.config_dir.mkdir(parents=True, exist_ok=True)

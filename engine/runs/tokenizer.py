@@ -136,7 +136,7 @@ class WordTokenizer:
 
 
 class SubwordTokenizer:
-    """Sub-word tokenizer in the format of Hugging Face `tokenizers`; id 0 pads.
+    """Sub-word tokenizer in the format of Hugging Face `tokenizers`; in those trained here id 0 pads.
 
     Parameters
     ----------
@@ -152,7 +152,11 @@ class SubwordTokenizer:
         tokenizer.no_padding()
         # The word "[PAD]" in a text is a text; this flag is not kept in `tokenizer.json`.
         tokenizer.encode_special_tokens = True
-        tokenizer.enable_truncation(max_tokens)
+        # Some models read the end of a long text: which end is cut stands in the tokenizer.
+        direction = (tokenizer.truncation or {}).get("direction", "right")
+        tokenizer.enable_truncation(max_tokens, direction=direction)
+        unknown = tokenizer.token_to_id(getattr(tokenizer.model, "unk_token", None) or "")
+        self._nothing = [UNKNOWN_ID if unknown is None else unknown]
         self.tokenizer = tokenizer
         self.max_tokens = max_tokens
 
@@ -163,7 +167,7 @@ class SubwordTokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text: at least one (unknown, when it has no token), at most `max_tokens`."""
-        return self.tokenizer.encode(text).ids or [UNKNOWN_ID]
+        return self.tokenizer.encode(text).ids or list(self._nothing)
 
     def save(self, path: Path) -> None:
         """Write `tokenizer.json`."""

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.runs.tokenizer import PAD_ID
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -18,9 +20,9 @@ _TOKENS = 16_384
 _ROWS = 256
 
 
-def pad(ids: Sequence[Sequence[int]]) -> Tensor:
-    """Token ids as int64 [texts, longest], 0 after the end of a text."""
-    batch = torch.zeros(len(ids), max(len(row) for row in ids), dtype=torch.int64)
+def pad(ids: Sequence[Sequence[int]], pad_id: int = PAD_ID) -> Tensor:
+    """Token ids as int64 [texts, longest], `pad_id` after the end of a text."""
+    batch = torch.full((len(ids), max(len(row) for row in ids)), pad_id, dtype=torch.int64)
     for number, row in enumerate(ids):
         batch[number, : len(row)] = torch.tensor(row, dtype=torch.int64)
     return batch
@@ -53,13 +55,13 @@ def batches(
 
 
 @torch.no_grad()
-def logits_of(module: nn.Module, ids: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+def logits_of(module: nn.Module, ids: Sequence[Sequence[int]], pad_id: int = PAD_ID) -> NDArray[np.float32]:
     """Logits of tokenized texts, float32 [texts, labels], in the order given."""
     lengths = np.array([len(row) for row in ids], dtype=np.int64)
     order = np.argsort(lengths, kind="stable")
     found: list[tuple[NDArray[np.int64], NDArray[np.float32]]] = []
     for batch in batches(lengths, order, tokens=_TOKENS, rows=_ROWS):
-        found.append((batch, module(pad([ids[number] for number in batch])).numpy()))
+        found.append((batch, module(pad([ids[number] for number in batch], pad_id)).numpy()))
     result = np.concatenate([logits for _, logits in found])
     result[order] = result.copy()
     return result

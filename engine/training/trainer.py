@@ -12,6 +12,8 @@ from safetensors.torch import load_file, save
 from engine.errors import BundleError, TrainingError
 from engine.training.calibration import fit_sharpness
 from engine.training.cnn import TextCnn
+from engine.training.encoder import EncoderClassifier, SequenceClassifier
+from engine.training.factory import make_module
 from engine.training.learning import learn
 from engine.training.ngram import NgramClassifier
 from engine.training.options import CnnOptions, NgramOptions, read_options
@@ -35,7 +37,7 @@ class TrainedModel:
     Attributes
     ----------
     name
-        `ngram` or `cnn`.
+        `ngram`, `cnn`, or `encoder` where only the head was trained here.
     module
         In evaluation mode; int64 [batch, sequence] -> float32 logits [batch, labels].
     tokenizer
@@ -49,7 +51,7 @@ class TrainedModel:
     """
 
     name: str
-    module: NgramClassifier | TextCnn
+    module: NgramClassifier | TextCnn | EncoderClassifier
     tokenizer: Tokenizer
     parameters: dict[str, Any]
     options: dict[str, Any]
@@ -112,7 +114,13 @@ def _plain(options: NgramOptions | CnnOptions) -> dict[str, Any]:
 
 
 _TRAINERS: dict[str, Callable[[_Task], TrainedModel]] = {"ngram": _train_ngram, "cnn": _train_cnn}
-_MODULES: dict[str, type[NgramClassifier] | type[TextCnn]] = {"ngram": NgramClassifier, "cnn": TextCnn}
+_MODULES: dict[str, Callable[..., nn.Module]] = {
+    "ngram": NgramClassifier,
+    "cnn": TextCnn,
+    "encoder": EncoderClassifier,
+    "sequence-classifier": SequenceClassifier,
+    "torch": make_module,
+}
 
 MODEL_NAMES = tuple(_TRAINERS)
 
@@ -210,14 +218,19 @@ def build_module(name: str, parameters: Mapping[str, Any]) -> nn.Module:
         raise BundleError(f"There is no model {name!r}; this Tagscope knows {', '.join(_MODULES)}.")
     try:
         return _MODULES[name](**parameters).eval()
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, AttributeError, KeyError, RuntimeError) as error:
         raise BundleError(
             f"The parameters of the run do not fit model {name!r} ({error}); train the run again."
         ) from None
 
 
 def save_weights(model: TrainedModel, path: Path) -> None:
-    """Write the weights of a model as safetensors: numbers only, nothing that runs when it is read.
+    """Write the weights of a model, see `save_module`."""
+    save_module(model.module, path)
+
+
+def save_module(module: nn.Module, path: Path) -> None:
+    """Write the weights of a module as safetensors: numbers only, nothing that runs when it is read.
 
     Raises
     ------
@@ -225,7 +238,7 @@ def save_weights(model: TrainedModel, path: Path) -> None:
         The file cannot be written; `errno` says why.
     """
     # Not `save_file`: it hides the file from other users, and the number of an error from us.
-    path.write_bytes(save({key: value.contiguous() for key, value in model.module.state_dict().items()}))
+    path.write_bytes(save({key: value.contiguous().clone() for key, value in module.state_dict().items()}))
 
 
 def load_weights(module: nn.Module, path: Path) -> nn.Module:

@@ -1,0 +1,1 @@
+"""What `tagscope parity` and `tagscope tune` are made of: texts, answers, the gate, loads and the journal."""
