@@ -9,7 +9,7 @@ from engine.console import err, out, print_left_out, print_performance
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from engine.pipeline.imports.run import TrainResult
+    from engine.pipeline.run import TrainResult
 
 
 def print_outcome(result: TrainResult, data: Path, *, promote: bool = False) -> None:

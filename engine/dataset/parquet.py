@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine.dataset.problems import listed
+from engine.errors import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,8 +71,7 @@ def read_parquet(
         )
         return None
     except (OSError, pa.ArrowException) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200].rstrip(".")
-        problems.add("unreadable-file", f"the file is no whole Parquet file ({reason})", "write it again")
+        problems.add("unreadable-file", f"the file is no whole Parquet file ({reason_of(error)})", "write it again")
         return None
     for name in missing:
         problems.add(

@@ -25,7 +25,7 @@ from engine.dataset.content import Dataset, columns_of, content_digest
 from engine.dataset.fields import Fields
 from engine.dataset.problems import quoted
 from engine.disk import publish
-from engine.errors import DataError
+from engine.errors import DataError, reason_of
 
 __all__ = ["Dataset", "DatasetInfo", "content_digest", "list_datasets", "open_dataset", "save_dataset"]
 
@@ -219,8 +219,7 @@ _RESTORE = "restore the folder, or delete it and run the training on its file ag
 
 def _damaged(error: Exception) -> str:
     """Return what to say of a file that cannot be read."""
-    reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
-    return f"the file is missing or damaged ({reason}); {_RESTORE}."
+    return f"the file is missing or damaged ({reason_of(error)}); {_RESTORE}."
 
 
 def _read_record(folder: Path) -> _Record:

@@ -15,6 +15,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from engine.errors import reason_of
 from engine.export.foreign import AXES, LOGITS, read_foreign, refuse
 from engine.export.graph import graphs, strip
 from engine.export.rewriting import drop_unused, is_coarse, names_of, rename
@@ -123,8 +124,9 @@ class _Adoption:
         try:
             onnx.checker.check_model(found.model)
         except onnx.checker.ValidationError as error:
-            reason = (str(error).strip().splitlines() or ["no reason given"])[0][:200].rstrip(". ")
-            refuse(self._where, f"it is no valid graph with {IDS} as its only input ({reason}); export it again")
+            refuse(
+                self._where, f"it is no valid graph with {IDS} as its only input ({reason_of(error)}); export it again"
+            )
         return Adopted(
             found.model.SerializeToString(deterministic=True),
             found.opset,

@@ -12,6 +12,7 @@ from engine.backends.machine import cpu_fingerprint, usable_cores
 from engine.backends.protocol import FP32
 from engine.disk import encode_json
 from engine.errors import BackendError
+from engine.pipeline.progress import silent
 from engine.pipeline.proof.baseline import open_baseline
 from engine.pipeline.proof.comparing import JUDGE, Comparing
 from engine.pipeline.proof.table import TABLE_VERSION, RunParity
@@ -19,12 +20,12 @@ from engine.pipeline.proof.texts import MOST_HELD_OUT, gather_texts
 from engine.pipeline.provenance import environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from engine.export.precision import Way
+    from engine.pipeline.progress import Progress
     from engine.runs.bundle import Bundle
 
-    Progress = Callable[[str, float], None]
 
 STAGES = ("Baseline", "Compare")
 PARITY_NAME = "parity"
@@ -63,7 +64,7 @@ def check_run(
     """
     from engine.runs.attachments import writing_attachment
 
-    report = progress or _silent
+    report = progress or silent
     bundle.require_model()
     judged = (not backends or JUDGE in backends) and (not precisions or FP32 in precisions)
     others = [name for name in backends or () if name != JUDGE]
@@ -114,7 +115,3 @@ def chosen_ways(bundle: Bundle, backends: Sequence[str] | None, precisions: Sequ
                 f"No precision {precision!r} can be tried here on these backends; there are: {', '.join(known)}."
             )
     return [way for way in found if way.precision in precisions]
-
-
-def _silent(_stage: str, _share: float) -> None:
-    return None

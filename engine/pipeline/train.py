@@ -9,19 +9,19 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from engine.dataset.fields import Fields
-from engine.pipeline.imports.run import FilledModel, TrainResult, write_run
+from engine.pipeline.progress import silent
 from engine.pipeline.rows import TRAIN, Splitting, rows_to_learn
+from engine.pipeline.run import FilledModel, TrainResult, write_run
 from engine.runs.bundle import MODEL_NAME, TOKENIZER_NAME, WEIGHTS_NAME
 from engine.runs.manifest import TokenizerReference
 from engine.runs.store import RunStore, open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from config.settings import Settings
+    from engine.pipeline.progress import Progress
 
-    Progress = Callable[[str, float], None]
 
 __all__ = ["STAGES", "TrainRequest", "TrainResult", "train"]
 
@@ -106,7 +106,7 @@ def train(request: TrainRequest, store: RunStore | None = None, progress: Progre
         The data, the settings or the model cannot be used; nothing was written.
     """
     store = store or open_store()
-    report = progress or _silent
+    report = progress or silent
     report("Load", 0.0)
     parent = store.open(request.parent) if request.parent else None
     splitting = Splitting(
@@ -183,7 +183,3 @@ def train(request: TrainRequest, store: RunStore | None = None, progress: Progre
         parent=request.parent,
         progress=report,
     )
-
-
-def _silent(_stage: str, _share: float) -> None:
-    return None

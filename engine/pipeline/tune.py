@@ -16,6 +16,7 @@ from engine.backends.machine import cpu_fingerprint, usable_cores
 from engine.disk import encode_json
 from engine.errors import BundleError
 from engine.pipeline.parity import chosen_ways
+from engine.pipeline.progress import silent
 from engine.pipeline.proof.bench import Bench, TimeIsUp
 from engine.pipeline.proof.choosing import REFERENCE, choose, gains, settings_of, split_way
 from engine.pipeline.proof.gate import Verdict, judge_gate
@@ -36,13 +37,13 @@ from engine.runs.choice import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from engine.export.precision import Way
+    from engine.pipeline.progress import Progress
     from engine.pipeline.proof.workload import Load, Workload
     from engine.runs.bundle import Bundle
 
-    Progress = Callable[[str, float], None]
 
 STAGES = ("Prepare", "First round", "Gate", "More rounds", "Whole grid")
 MINUTES = 10.0
@@ -143,7 +144,7 @@ def tune_run(
     """
     from engine.export.precision import Way
 
-    report = progress or _silent
+    report = progress or silent
     began = time.monotonic()
     bundle.require_model()
     found = chosen_ways(bundle, backends, None)
@@ -275,7 +276,3 @@ def _attach(bundle: Bundle, tuning: Tuning) -> None:
     ):
         with writing_attachment(bundle, name, kind, outcomes, tuning.environment, replace=True) as folder:
             (folder / file).write_bytes(encode_json(content))
-
-
-def _silent(_stage: str, _share: float) -> None:
-    return None

@@ -23,7 +23,7 @@ from . import made
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from engine.pipeline.imports.run import TrainResult
+    from engine.pipeline.run import TrainResult
 
 FIELDS = Fields(text=("text",))
 TEXTS = ["the whale", "lathe near a turbine and a robot", "opera " * 40, "drum cat", "about"]

@@ -13,8 +13,9 @@ from config.settings import get_settings
 from engine.dataset.cleaning import DEFAULT_STEPS
 from engine.errors import TrainingError
 from engine.pipeline.imports.request import CLEANING, TRAINED_ELSEWHERE
-from engine.pipeline.imports.run import FilledModel, TrainResult, silent, write_run
+from engine.pipeline.progress import silent
 from engine.pipeline.rows import TRAIN, Rows, Splitting, load_rows, rows_to_learn
+from engine.pipeline.run import FilledModel, TrainResult, write_run
 from engine.runs.bundle import MODEL_NAME, TOKENIZER_NAME, WEIGHTS_NAME
 from engine.runs.manifest import TokenizerReference
 from engine.runs.store import RunStore, open_store
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
     from torch import nn
 
     from engine.dataset.fields import Fields
+    from engine.pipeline.progress import Progress
     from engine.runs.tokenizer import Tokenizer
     from engine.training.pretrained import Pretrained
 
-    Progress = Callable[[str, float], None]
 
 STAGES = ("Load", "Embed", "Train", "Export", "Check parity", "Evaluate", "Write")
 # An encoder has read addresses in its pretraining and makes something of them: on the lesson's folds weighted F1 is

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 from engine.errors import DataError
 from engine.pipeline.imports.request import CLEANING, TRAINED_ELSEWHERE, ImportRequest, read_parts
-from engine.pipeline.imports.run import FilledModel, TrainResult, silent, write_run
+from engine.pipeline.progress import silent
+from engine.pipeline.run import FilledModel, TrainResult, write_run
 from engine.runs.bundle import MODEL_NAME, TOKENIZER_NAME
 from engine.runs.store import RunStore, open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    Progress = Callable[[str, float], None]
+    from engine.pipeline.progress import Progress
+
 
 STAGES = ("Load", "Rewrite", "Check parity", "Evaluate", "Write")
 

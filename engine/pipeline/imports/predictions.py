@@ -18,8 +18,9 @@ from engine.dataset.snapshot import Dataset
 from engine.dataset.splits import SPLITS
 from engine.errors import DataError
 from engine.pipeline.imports.request import TRAINED_ELSEWHERE
-from engine.pipeline.imports.run import TrainResult, silent, write_run
+from engine.pipeline.progress import silent
 from engine.pipeline.rows import TEST, Rows, rows_to_judge
+from engine.pipeline.run import TrainResult, write_run
 from engine.runs.bundle import file_digest
 from engine.runs.predictions import PROBABILITY_PREFIX
 from engine.runs.store import RunStore, open_store
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from engine.dataset.fields import Fields
+    from engine.pipeline.progress import Progress
 
-    Progress = Callable[[str, float], None]
 
 STAGES = ("Load", "Evaluate", "Write")
 _SUM_TOLERANCE = 0.01

@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING
 
 from engine.errors import BackendError, ExportError
 from engine.pipeline.imports.request import CLEANING, TRAINED_ELSEWHERE, ImportRequest, read_parts
-from engine.pipeline.imports.run import FilledModel, TrainResult, silent, write_run
+from engine.pipeline.progress import silent
+from engine.pipeline.run import FilledModel, TrainResult, write_run
 from engine.runs.bundle import MODEL_NAME, TOKENIZER_NAME, WEIGHTS_NAME, file_digest
 from engine.runs.store import RunStore, open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
     from torch import nn
 
-    Progress = Callable[[str, float], None]
+    from engine.pipeline.progress import Progress
+
 
 STAGES = ("Load", "Export", "Check parity", "Evaluate", "Write")
 # The name under which `engine.training.trainer.build_module` builds it again.

@@ -14,6 +14,7 @@ from engine.dataset.cleaning import DEFAULT_STEPS, PREPROCESSING_VERSION
 from engine.dataset.snapshot import save_dataset
 from engine.disk import encode_json
 from engine.pipeline.judge import judge
+from engine.pipeline.progress import silent
 from engine.pipeline.provenance import environment, slices_digest, source
 from engine.pipeline.rows import TEST
 from engine.runs.bundle import PERFORMANCE_NAME, PREDICTIONS_NAME, Bundle, seal
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from engine.dataset.fields import Fields
+    from engine.pipeline.progress import Progress
     from engine.pipeline.rows import Rows
     from engine.runs.store import RunStore
 
-    Progress = Callable[[str, float], None]
 
 # What `write_run` reports; `Export` and `Check parity` are the filler's.
 STAGES = ("Export", "Check parity", "Evaluate", "Write")
@@ -171,7 +172,3 @@ def _performance(rows: Rows, predictions: pd.DataFrame) -> dict[str, Any]:
     predicted = predictions["predicted_tag"].to_numpy(dtype=object)[test]
     frame = rows.dataset.frame.loc[test, ["id", "text"]].assign(tag=rows.tags[test]).reset_index(drop=True)
     return {**judge(frame, predicted, rows.labels), "split": TEST}
-
-
-def silent(_stage: str, _share: float) -> None:
-    """Take the place of a progress that nobody asked for."""
