@@ -26,14 +26,14 @@ from rich.table import Column, Table
 
 from engine.backends.registry import open_backend
 from engine.errors import BackendError, BundleError, ExportError
-from engine.export.comparison import compare
 from engine.export.examples import table
 from engine.export.examples.classifiers import PackedBiLstm, RareWordsByIf
 from engine.export.examples.table import Example, make_example, text_example
-from engine.export.local_functions import inline_functions
-from engine.export.python_operators import PythonOperatorsBackend
-from engine.export.reference_backend import ReferenceBackend
-from engine.export.torch_backend import TorchBackend
+from engine.export.operators.local_functions import inline_functions
+from engine.export.operators.python_operators import PythonOperatorsBackend
+from engine.export.parity.comparison import compare
+from engine.export.parity.reference_backend import ReferenceBackend
+from engine.export.parity.torch_backend import TorchBackend
 from engine.training.encoder import EncoderClassifier
 from engine.training.pretrained import read_pretrained
 from engine.training.trainer import train_model

@@ -44,7 +44,7 @@ from engine.export.examples.super_resolution import (
     bicubic_resize,
 )
 from engine.export.exporter import ExportReport, export_model
-from engine.export.torch_backend import TorchBackend
+from engine.export.parity.torch_backend import TorchBackend
 
 if TYPE_CHECKING:
     from engine.backends.protocol import Session

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from engine.errors import ExportError
-from engine.export.comparison import describe
-from engine.export.witness import first_line
+from engine.export.parity.comparison import describe
+from engine.export.worker.witness import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -19,13 +19,13 @@ import torch
 from engine.backends.registry import open_backend
 from engine.errors import BundleError, ExportError
 from engine.export.axes import Axis, check_axes
-from engine.export.comparison import Comparison, compare, make_cases
-from engine.export.conversion import OPSET
 from engine.export.example import check_kinds, check_names, check_size, takes_by_name, try_example
 from engine.export.graph import PYTHON_OPERATORS, engine_notes
-from engine.export.process import MODEL, MODULE, REQUEST, run_worker
-from engine.export.sending import pack, reference_of
-from engine.export.torch_backend import TorchBackend
+from engine.export.parity.comparison import Comparison, compare, make_cases
+from engine.export.parity.torch_backend import TorchBackend
+from engine.export.worker.conversion import OPSET
+from engine.export.worker.process import MODEL, MODULE, REQUEST, run_worker
+from engine.export.worker.sending import pack, reference_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -143,7 +143,7 @@ def export_classifier(
 ) -> ExportReport:
     """Write a text classifier: `input_ids` int64 [batch, sequence] -> `logits` float32 [batch, labels].
 
-    Nothing is compared here: `engine.export.parity` does that with real texts.
+    Nothing is compared here: `engine.export.parity.classifiers` does that with real texts.
 
     Parameters
     ----------
@@ -260,7 +260,7 @@ def _open(sessions: Backend | None, model: bytes, operators: Mapping[str, int]) 
         if sessions is not None:
             return sessions.open(model, name=name)
         if any(operator.startswith(f"{PYTHON_OPERATORS}::") for operator in operators):
-            from engine.export.python_operators import open_python_session
+            from engine.export.operators.python_operators import open_python_session
 
             return open_python_session(model, name)
         return open_backend("onnxruntime").open(model, name=name)

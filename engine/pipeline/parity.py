@@ -22,7 +22,7 @@ from engine.pipeline.provenance import environment
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from engine.export.precision import Way
+    from engine.export.precisions.precision import Way
     from engine.pipeline.progress import Progress
     from engine.runs.bundle import Bundle
 
@@ -103,7 +103,7 @@ def chosen_ways(bundle: Bundle, backends: Sequence[str] | None, precisions: Sequ
     engine.errors.BackendError
         There is no such backend, or no such precision on these backends.
     """
-    from engine.export.precision import ways
+    from engine.export.precisions.precision import ways
 
     found = ways(bundle, list(backends) if backends else None)
     if not precisions:

@@ -125,7 +125,7 @@ def train(request: TrainRequest, store: RunStore | None = None, progress: Progre
 
     # Only now: loading torch takes seconds, and a mistake in the data is told without it.
     from engine.export.exporter import export_classifier
-    from engine.export.parity import check_parity
+    from engine.export.parity.classifiers import check_parity
     from engine.training.trainer import save_weights, train_model
 
     model = train_model(

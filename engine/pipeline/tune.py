@@ -39,7 +39,7 @@ from engine.runs.choice import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from engine.export.precision import Way
+    from engine.export.precisions.precision import Way
     from engine.pipeline.progress import Progress
     from engine.pipeline.proof.workload import Load, Workload
     from engine.runs.bundle import Bundle
@@ -142,7 +142,7 @@ def tune_run(
     engine.errors.DataError
         The run's data set is not here.
     """
-    from engine.export.precision import Way
+    from engine.export.precisions.precision import Way
 
     report = progress or silent
     began = time.monotonic()

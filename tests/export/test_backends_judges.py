@@ -11,9 +11,9 @@ from torch import nn
 
 from engine.backends.onnx_runtime import OnnxRuntimeBackend
 from engine.errors import BackendError, BundleError
-from engine.export.comparison import compare
-from engine.export.reference_backend import ReferenceBackend
-from engine.export.torch_backend import TorchBackend
+from engine.export.parity.comparison import compare
+from engine.export.parity.reference_backend import ReferenceBackend
+from engine.export.parity.torch_backend import TorchBackend
 
 
 class Scorer(nn.Module):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from engine.errors import BackendError, ExportError
 from engine.export.axes import Axis
-from engine.export.comparison import compare, make_cases
+from engine.export.parity.comparison import compare, make_cases
 
 
 class Scripted:

@@ -15,9 +15,9 @@ from torch import nn
 from engine.backends.onnx_runtime import OnnxRuntimeBackend
 from engine.errors import ExportError
 from engine.export.axes import Axis
-from engine.export.divergence import first_divergence, first_torch_divergence
 from engine.export.exporter import export_model
-from engine.export.reference_backend import ReferenceBackend
+from engine.export.parity.divergence import first_divergence, first_torch_divergence
+from engine.export.parity.reference_backend import ReferenceBackend
 
 FEEDS = {"input_ids": np.array([[5, 6, 9, 11, 0], [7, 0, 0, 0, 0], [4, 4, 3, 2, 1]])}
 DYNAMIC = {"input_ids": {0: Axis("batch"), 1: Axis("sequence", 1, 64)}}

@@ -14,12 +14,12 @@ import torch
 
 from engine.backends.registry import open_backend
 from engine.errors import BundleError, ExportError
-from engine.export.comparison import compare
 from engine.export.examples import classifiers, table
 from engine.export.examples.table import Example, make_example, padded_ids, text_example
-from engine.export.local_functions import inline_functions
-from engine.export.reference_backend import ReferenceBackend
-from engine.export.torch_backend import TorchBackend
+from engine.export.operators.local_functions import inline_functions
+from engine.export.parity.comparison import compare
+from engine.export.parity.reference_backend import ReferenceBackend
+from engine.export.parity.torch_backend import TorchBackend
 from engine.training.encoder import EncoderClassifier
 from engine.training.pretrained import read_pretrained
 from engine.training.trainer import train_model
@@ -135,7 +135,7 @@ def test_no_answer_depends_on_padding_or_on_other_texts(exported: Callable[[str]
 
 
 def _session(found: Exported, name: str) -> Any:
-    from engine.export.python_operators import open_python_session
+    from engine.export.operators.python_operators import open_python_session
 
     if name == PYTHON:
         return open_python_session(found.content)

@@ -17,9 +17,9 @@ from onnxscript.values import Opset
 from engine.backends.registry import open_backend
 from engine.errors import BackendError, BundleError, ExportError
 from engine.export.examples import operators
-from engine.export.local_functions import add_functions, as_node, inline_functions
-from engine.export.python_operators import open_python_session, python_operator
-from engine.export.reference_backend import ReferenceBackend
+from engine.export.operators.local_functions import add_functions, as_node, inline_functions
+from engine.export.operators.python_operators import open_python_session, python_operator
+from engine.export.parity.reference_backend import ReferenceBackend
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,9 +9,9 @@ from torch import nn
 
 from engine.errors import ExportError
 from engine.export.exporter import export_classifier
-from engine.export.invariance import batch_invariance, count_flips
-from engine.export.parity import check_parity
-from engine.export.text_cases import answer_texts, grid_cases, shape_grid, text_cases
+from engine.export.parity.classifiers import check_parity
+from engine.export.parity.invariance import batch_invariance, count_flips
+from engine.export.parity.text_cases import answer_texts, grid_cases, shape_grid, text_cases
 from engine.training.ngram import NgramClassifier
 
 VOCABULARY = 40

@@ -14,9 +14,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from engine.backends.registry import backend_names, open_backend
 from engine.errors import BackendError, BundleError, ExportError
-from engine.export import precision as precisions
-from engine.export.optimisation import to_half
-from engine.export.precision import (
+from engine.export.precisions import precision as precisions
+from engine.export.precisions.optimisation import to_half
+from engine.export.precisions.precision import (
     FP16,
     INT8_DYNAMIC,
     INT8_STATIC,
@@ -27,7 +27,7 @@ from engine.export.precision import (
     precision_name,
     ways,
 )
-from engine.export.quantisation import quantise_by_row
+from engine.export.precisions.quantisation import quantise_by_row
 from engine.runs.attachments import attachments, has_attachment, read_attachment
 from engine.runs.bundle import Bundle, seal
 from engine.runs.manifest import TokenizerReference

@@ -16,9 +16,10 @@ import torch
 from torch import nn
 
 from engine.errors import ExportError
-from engine.export import exporter, process
+from engine.export import exporter
 from engine.export.axes import Axis
 from engine.export.exporter import export_classifier, export_model
+from engine.export.worker import process
 
 ROOT = Path(__file__).parents[2]
 
@@ -210,7 +211,8 @@ def test_a_full_disk_is_named(strange, tmp_path, name):
 PARENT = """
 import signal, sys
 from pathlib import Path
-from engine.export import exporter, process
+from engine.export import exporter
+from engine.export.worker import process
 from engine.export.axes import Axis
 from engine.export.exporter import export_classifier, export_model
 from strange_module import Strange

@@ -18,7 +18,6 @@ from torch.nn import functional
 from engine.backends.registry import open_backend
 from engine.errors import BackendError, ExportError
 from engine.export.axes import Axis
-from engine.export.comparison import compare
 from engine.export.examples.super_resolution import (
     LUMINANCE,
     SRCNN,
@@ -28,8 +27,9 @@ from engine.export.examples.super_resolution import (
     bicubic_resize,
 )
 from engine.export.exporter import ExportReport, export_model
-from engine.export.reference_backend import ReferenceBackend
-from engine.export.torch_backend import TorchBackend
+from engine.export.parity.comparison import compare
+from engine.export.parity.reference_backend import ReferenceBackend
+from engine.export.parity.torch_backend import TorchBackend
 
 if TYPE_CHECKING:
     from engine.backends.protocol import Session

@@ -16,7 +16,7 @@ from onnxscript.values import Opset
 from torch import Tensor, nn
 
 from engine.export.examples.classifiers import PAD_ID, masked_mean
-from engine.export.python_operators import python_operator
+from engine.export.operators.python_operators import python_operator
 
 if TYPE_CHECKING:
     from collections.abc import Callable

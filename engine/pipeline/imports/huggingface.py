@@ -213,7 +213,7 @@ def _filler(
     pretrained: Pretrained, module: nn.Module, tokenizer: Tokenizer, rows: Rows, report: Progress
 ) -> Callable[[Path], FilledModel]:
     from engine.export.exporter import export_classifier
-    from engine.export.parity import check_parity
+    from engine.export.parity.classifiers import check_parity
     from engine.training.trainer import save_module
 
     def fill(folder: Path) -> FilledModel:

@@ -33,7 +33,7 @@ def import_onnx(
     """Make a run of an ONNX file.
 
     The graph may take `input_ids`, an attention mask and token types, and answer with logits or probabilities; it is
-    rewritten to take ids alone and to answer with logits (`engine.export.adoption`), then tried at many sizes.
+    rewritten to take ids alone and to answer with logits (`engine.export.foreign.adoption`), then tried at many sizes.
 
     Parameters
     ----------
@@ -67,8 +67,8 @@ def import_onnx(
     report("Load", 1.0)
 
     # Only now: loading onnx takes a second, and a mistake in the files beside it is told without it.
-    from engine.export.adoption import adopt
-    from engine.export.trial import try_adopted
+    from engine.export.foreign.adoption import adopt
+    from engine.export.foreign.trial import try_adopted
 
     report("Rewrite", 0.0)
     adopted = adopt(

@@ -72,7 +72,7 @@ def import_torch(
 
     # Only now: loading torch takes seconds, and a mistake in the files is told without it.
     from engine.export.exporter import export_classifier
-    from engine.export.parity import check_parity
+    from engine.export.parity.classifiers import check_parity
     from engine.training.factory import current_folder_importable, load_foreign_weights, make_module
     from engine.training.trainer import save_module
 
@@ -170,7 +170,7 @@ def _answer(module: nn.Module, reference: str, ids: list[int], labels: int | Non
     """Return the logits of a text; it is given twice, as a batch that needs no padding."""
     import numpy as np
 
-    from engine.export.torch_backend import TorchBackend
+    from engine.export.parity.torch_backend import TorchBackend
 
     try:
         batch = np.array([ids, ids], dtype=np.int64)

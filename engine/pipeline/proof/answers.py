@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine.export.text_cases import INPUT, OUTPUT, padded
+from engine.export.parity.text_cases import INPUT, OUTPUT, padded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -51,7 +51,7 @@ def open_baseline(bundle: Bundle, threads: int) -> Baseline:
     bundle.require_model()
     if WEIGHTS_NAME not in bundle.manifest.files:
         return _onnx_baseline(bundle, threads, "the run has no torch weights")
-    from engine.export.torch_backend import TorchBackend
+    from engine.export.parity.torch_backend import TorchBackend
     from engine.training.trainer import build_module, load_weights
 
     manifest = bundle.manifest

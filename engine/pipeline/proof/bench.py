@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from engine.backends.protocol import Session
-    from engine.export.precision import Way
+    from engine.export.precisions.precision import Way
     from engine.pipeline.proof.journal import Entry, Journal
     from engine.pipeline.proof.texts import Texts
     from engine.runs.bundle import Bundle
@@ -195,7 +195,7 @@ class Bench:
         return self._sessions[key]
 
     def _session(self, way: Way, threads: int) -> Session:
-        from engine.export.precision import make_precision, open_way
+        from engine.export.precisions.precision import make_precision, open_way
 
         key = (str(way), threads)
         if key not in self._sessions:

@@ -14,7 +14,7 @@ from engine.errors import BackendError, BundleError, ExportError
 from engine.evaluation.intervals import wilson
 from engine.evaluation.paired import Change, f1_change
 from engine.export.axes import Axis
-from engine.export.text_cases import INPUT, padded
+from engine.export.parity.text_cases import INPUT, padded
 from engine.pipeline.proof.answers import answers_alone, answers_mixed, answers_sorted
 from engine.pipeline.proof.gate import Evidence, judge_gate
 from engine.pipeline.proof.grid import Grid, difference_of
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from engine.backends.protocol import Session
-    from engine.export.precision import Way
+    from engine.export.precisions.precision import Way
     from engine.pipeline.proof.baseline import Baseline
     from engine.pipeline.proof.texts import Texts
     from engine.runs.bundle import Bundle
@@ -64,7 +64,7 @@ class Comparing:
 
     def row(self, way: Way) -> WayParity:
         """Compare one way; where it is not available here, the row says why."""
-        from engine.export.precision import make_precision, open_way
+        from engine.export.precisions.precision import make_precision, open_way
 
         try:
             made = make_precision(self.bundle, way.precision, self.texts.calibration)
@@ -81,7 +81,7 @@ class Comparing:
 
     def judge(self) -> WayParity:
         """Ask ONNX's reference evaluator, at small shapes: it is slow, and nobody is served by it."""
-        from engine.export.reference_backend import ReferenceBackend
+        from engine.export.parity.reference_backend import ReferenceBackend
 
         name = f"Run {self.bundle.run_id}"
         try:
@@ -93,7 +93,7 @@ class Comparing:
         return WayParity(JUDGE, FP32, EQUAL if grid <= TOLERANCE else FAILS, told, shapes=grid)
 
     def _compare(self, way: Way, session: Session) -> tuple[WayParity, NDArray[np.float32]]:
-        from engine.export.invariance import batch_invariance
+        from engine.export.parity.invariance import batch_invariance
 
         alone = answers_alone(session, self.held_out, self.pad_id, usable_cores())
         expected = self.expected[: len(alone)]
@@ -129,7 +129,7 @@ class Comparing:
 
     def _divergence(self, way: Way, model: bytes, *, rewritten: bool) -> str:
         """Name the first operator whose answer differs, on two short texts; empty where it cannot be told."""
-        from engine.export.divergence import first_divergence, first_torch_divergence
+        from engine.export.parity.divergence import first_divergence, first_torch_divergence
 
         feeds = {INPUT: padded(sorted(self.held_out, key=len)[:2], self.pad_id)}
         try:

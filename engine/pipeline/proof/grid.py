@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine.errors import ExportError
-from engine.export.text_cases import INPUT, grid_cases
+from engine.export.parity.text_cases import INPUT, grid_cases
 from engine.pipeline.proof.answers import answer
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def difference_of(right: NDArray[np.float32], found: NDArray[np.float32], shape:
     engine.errors.ExportError
         The answers have different shapes.
     """
-    from engine.export.comparison import distance
+    from engine.export.parity.comparison import distance
 
     if found.shape != right.shape:
         raise ExportError(

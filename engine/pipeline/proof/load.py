@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine.export.text_cases import INPUT
+from engine.export.parity.text_cases import INPUT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

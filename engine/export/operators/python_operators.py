@@ -52,7 +52,7 @@ class PythonOperator:
 
     def node(self, *values: Any) -> Any:
         """Write the operator's node; for use in a translation."""
-        from engine.export.local_functions import node
+        from engine.export.operators.local_functions import node
 
         return node(DOMAIN, self.name, inputs=len(self.inputs), outputs=len(self.outputs))(*values)
 

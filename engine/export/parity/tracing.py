@@ -16,9 +16,9 @@ from torch.fx import Interpreter
 
 from engine.errors import ExportError, reason_of
 from engine.export.axes import check_axes
-from engine.export.comparison import describe
-from engine.export.conversion import run_exporter
 from engine.export.example import takes_by_name
+from engine.export.parity.comparison import describe
+from engine.export.worker.conversion import run_exporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

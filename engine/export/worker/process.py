@@ -28,7 +28,7 @@ DISK_FULL_STATUS = 28
 _KILLED = (-9, 137)
 # torch's log, which is turned on to be listened to: it is no reason.
 _LOG_LINE = re.compile(r"[VIWE]\d{4} \d\d:")
-_ENGINE_PARENT = Path(__file__).resolve().parents[2]
+_ENGINE_PARENT = Path(__file__).resolve().parents[3]
 
 
 def run_worker(folder: Path, name: str) -> dict[str, Any]:

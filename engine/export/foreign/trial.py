@@ -14,10 +14,10 @@ import numpy as np
 
 from engine.backends.onnx_runtime import OnnxRuntimeBackend
 from engine.errors import BackendError, BundleError, ExportError
-from engine.export.comparison import distance, magnitude
-from engine.export.invariance import batch_invariance, count_flips
-from engine.export.reference_backend import ReferenceBackend
-from engine.export.text_cases import INPUT, OUTPUT, grid_cases, text_cases
+from engine.export.parity.comparison import distance, magnitude
+from engine.export.parity.invariance import batch_invariance, count_flips
+from engine.export.parity.reference_backend import ReferenceBackend
+from engine.export.parity.text_cases import INPUT, OUTPUT, grid_cases, text_cases
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from engine.backends.protocol import Session
-    from engine.export.adoption import Adopted
+    from engine.export.foreign.adoption import Adopted
 
 TOLERANCE = 1e-4
 # Of a graph with 16-bit floats or quantised weights, which every engine rounds in its own way.

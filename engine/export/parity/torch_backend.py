@@ -13,7 +13,7 @@ import torch
 from engine.backends.onnx_runtime import check_options
 from engine.backends.protocol import FP32
 from engine.errors import BackendError, reason_of
-from engine.export.comparison import describe
+from engine.export.parity.comparison import describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

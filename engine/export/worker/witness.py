@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import FrameType, TracebackType
 
-_HERE = Path(__file__).resolve().parent
+_HERE = Path(__file__).resolve().parents[1]
+_EXAMPLES = _HERE / "examples"
 # Code of these is never what a person can change.
 _SITE = Path(torch.__file__).resolve().parents[1]
 _LIBRARIES = tuple(f"{_SITE / name}/" for name in ("torch", "onnx", "onnxscript", "onnx_ir", "numpy", "sympy"))
@@ -154,8 +155,9 @@ def _is_users(file: str) -> bool:
     if file.startswith(_GENERATED):
         return False
     path = Path(file).resolve()
-    # The examples below this folder are as a user's own code.
-    if path.parent == _HERE or str(path).startswith(_LIBRARIES):
+    # The examples are as a user's own code.
+    ours = path.is_relative_to(_HERE) and not path.is_relative_to(_EXAMPLES)
+    if ours or str(path).startswith(_LIBRARIES):
         return False
     # Without a virtual environment, packages lie inside of the standard library's folder.
     return not str(path).startswith(_STANDARD) or "site-packages" in path.parts

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine.export.comparison import distance, magnitude
-from engine.export.text_cases import INPUT, OUTPUT, padded
+from engine.export.parity.comparison import distance, magnitude
+from engine.export.parity.text_cases import INPUT, OUTPUT, padded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

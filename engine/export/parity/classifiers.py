@@ -10,10 +10,10 @@ import torch
 
 from engine.backends.onnx_runtime import OnnxRuntimeBackend
 from engine.errors import BackendError, BundleError, ExportError
-from engine.export.comparison import compare
-from engine.export.invariance import batch_invariance
-from engine.export.text_cases import INPUT, OUTPUT, grid_cases, random_texts, text_cases
-from engine.export.torch_backend import TorchBackend
+from engine.export.parity.comparison import compare
+from engine.export.parity.invariance import batch_invariance
+from engine.export.parity.text_cases import INPUT, OUTPUT, grid_cases, random_texts, text_cases
+from engine.export.parity.torch_backend import TorchBackend
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from engine.backends.protocol import Backend, Session
-    from engine.export.comparison import Comparison
+    from engine.export.parity.comparison import Comparison
 
 TOLERANCE = 1e-4
 

@@ -12,12 +12,12 @@ from engine.backends.onnx_runtime import CPU_PROVIDER, OnnxRuntimeBackend, insta
 from engine.backends.protocol import FP32
 from engine.backends.registry import backend_names, open_backend
 from engine.errors import BackendError, BundleError, ExportError
-from engine.export.comparison import compare
 from engine.export.graph import check_model_bytes
-from engine.export.local_functions import inline_functions
-from engine.export.optimisation import optimise, to_half
-from engine.export.quantisation import quantise_by_row, quantise_static
-from engine.export.text_cases import grid_cases, text_cases
+from engine.export.operators.local_functions import inline_functions
+from engine.export.parity.comparison import compare
+from engine.export.parity.text_cases import grid_cases, text_cases
+from engine.export.precisions.optimisation import optimise, to_half
+from engine.export.precisions.quantisation import quantise_by_row, quantise_static
 from engine.runs.attachments import has_attachment, read_attachment, writing_attachment
 from engine.runs.bundle import MODEL_NAME
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.errors import BackendError, ExportError
-from engine.export.cases import make_cases
+from engine.export.parity.cases import make_cases
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -77,7 +77,7 @@ class Comparison:
             raise ExportError(
                 f"The ONNX model differs from torch by {self.difference:.1e} of the largest answer at "
                 f"{describe(self.worst.shapes)}, more than {tolerance:.0e}; it is not used: ask "
-                "engine.export.divergence for the first operator that differs."
+                "engine.export.parity.divergence for the first operator that differs."
             )
 
 

@@ -18,9 +18,9 @@ from google.protobuf.message import DecodeError
 from engine.backends.onnx_runtime import OnnxRuntimeSession, open_session, session_options
 from engine.backends.protocol import FP32
 from engine.errors import BackendError, BundleError, ExportError
-from engine.export.comparison import distance, magnitude
-from engine.export.conversion import INNER
-from engine.export.tracing import TorchValues, source_line, trace
+from engine.export.parity.comparison import distance, magnitude
+from engine.export.parity.tracing import TorchValues, source_line, trace
+from engine.export.worker.conversion import INNER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

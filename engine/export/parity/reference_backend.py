@@ -18,7 +18,7 @@ from engine.backends.inspection import check_self_contained
 from engine.backends.onnx_runtime import check_options
 from engine.backends.protocol import FP32
 from engine.errors import BackendError, BundleError, reason_of
-from engine.export.comparison import describe
+from engine.export.parity.comparison import describe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -22,13 +22,13 @@ import onnx.shape_inference
 import torch
 
 from engine.export.axes import Axis
-from engine.export.conversion import INNER, run_exporter
-from engine.export.explanation import Refusal, derived, explain, frozen, narrowed
 from engine.export.graph import axes, census, rename_axes, strip
-from engine.export.local_functions import add_functions
-from engine.export.process import ANSWER, DISK_FULL_STATUS, MODEL, MODULE, REQUEST
+from engine.export.operators.local_functions import add_functions
 from engine.export.rewriting import names_of, rename
-from engine.export.witness import Witness, tidy
+from engine.export.worker.conversion import INNER, run_exporter
+from engine.export.worker.explanation import Refusal, derived, explain, frozen, narrowed
+from engine.export.worker.process import ANSWER, DISK_FULL_STATUS, MODEL, MODULE, REQUEST
+from engine.export.worker.witness import Witness, tidy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

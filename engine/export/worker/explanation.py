@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from torch.fx import Node
 from torch.nn.utils.rnn import PackedSequence
 
-from engine.export.witness import Place, first_line, locals_of, place_of_error, place_of_text
+from engine.export.worker.witness import Place, first_line, locals_of, place_of_error, place_of_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from engine.export.axes import Axis
-    from engine.export.witness import Witness
+    from engine.export.worker.witness import Witness
 
 _MASKED = "engine.export.examples.classifiers.MaskedBiLstm"
 _LEVELS = (

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from engine.export.explanation import Refusal
-from engine.export.local_functions import as_node
+from engine.export.operators.local_functions import as_node
+from engine.export.worker.explanation import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from engine.errors import ExportError, reason_of
-from engine.export.process import worker_finds
+from engine.export.worker.process import worker_finds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

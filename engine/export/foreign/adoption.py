@@ -2,7 +2,7 @@
 
 What such files differ in is taken into the graph: masks and token types are computed from the ids, other types are
 cast, names and axes are ours, and a last Softmax goes, since serving makes the probabilities. Whether the graph then
-works at every size is not believed but tried: `engine.export.trial`.
+works at every size is not believed but tried: `engine.export.foreign.trial`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from engine.errors import reason_of
-from engine.export.foreign import AXES, LOGITS, read_foreign, refuse
+from engine.export.foreign.signature import AXES, LOGITS, read_foreign, refuse
 from engine.export.graph import graphs, strip
 from engine.export.rewriting import drop_unused, is_coarse, names_of, rename
 

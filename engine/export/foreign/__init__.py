@@ -1,0 +1,1 @@
+"""ONNX files from elsewhere: read, rewritten to what a run holds, and tried."""

@@ -1,0 +1,1 @@
+"""Operators that ONNX lacks: functions inside the model, and Python functions."""

@@ -1,0 +1,1 @@
+"""Do two ways to compute a model give the same answers? Cases, backends to judge by, comparison, first divergence."""
