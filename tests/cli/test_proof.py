@@ -11,7 +11,9 @@ import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
+from rich.console import Console
 
+from engine import console
 from engine.backends.machine import cpu_fingerprint
 from engine.cli import main
 from engine.runs.bundle import seal
@@ -49,13 +51,20 @@ def files_under(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_parity_prints_a_row_for_each_way(run: str, tagscope: Command) -> None:
-    code, out, err = tagscope("parity", run)
+@pytest.mark.parametrize("width", [80, 200])
+def test_parity_prints_a_row_for_each_way(
+    run: str, tagscope: Command, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setattr(console, "out", Console(width=width, highlight=False))
+    code, out, err = tagscope("parity", run, "--precision", "fp32")
     assert code == 0, err
-    rows = {tuple(line.split()[:2]): line for line in out.splitlines() if line.strip()}
-    assert "equal" in rows["onnxruntime", "fp32"]
-    assert "0 of 136" in rows["onnxruntime", "fp32"]
-    assert ("openvino", "fp32") in rows
+    lines = [line.strip() for line in out.splitlines() if line.strip()]
+    (first,) = (number for number, line in enumerate(lines) if line.startswith("onnxruntime fp32 "))
+    row = lines[first] if width == 200 else f"{lines[first]} {lines[first + 1]}"
+    for words in ("equal", "0 of 136", "0.0% to 2.7%"):
+        assert words in row
+    assert any(line.startswith("openvino fp32 ") for line in lines)
+    assert "\N{HORIZONTAL ELLIPSIS}" not in out
     assert "torch eager" in out
     assert "Compare" in err
 
