@@ -191,7 +191,7 @@ def tuning(results: dict[str, Any]) -> str:
         passed = {True: "passes", False: "does not pass", None: "not chosen"}[row["passed"]]
         ways.append((row["way"], off, gain, f"{passed}: {row['reason'].rstrip('.')}"))
     counted = ", ".join(f"{count:,} {kind}" for kind, count in found["texts"].items())
-    left = f" Not measured before the time was up: {'; '.join(found['unfinished'])}." if found["unfinished"] else ""
+    left = f" Done before the time was up: {'; '.join(found['unfinished'])}." if found["unfinished"] else ""
     return (
         "all-MiniLM-L6-v2 with a head, made by `tagscope import hf` of the lesson's `dataset.csv`; then `tagscope "
         "parity` and `tagscope tune`, all ways in turn in each round. Gain is over fp32 on ONNX Runtime at its best "
