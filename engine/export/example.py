@@ -10,10 +10,11 @@ import torch
 
 from engine.errors import ExportError
 from engine.export.parity.comparison import describe
+from engine.export.parity.torch_backend import tensors_of
 from engine.export.worker.witness import first_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from torch import Tensor, nn
 
@@ -149,7 +150,7 @@ def try_example(module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequen
         raise ExportError(
             f"The inputs ({', '.join(inputs)}) and outputs ({', '.join(outputs)}) share a name; give each its own."
         )
-    found = list(_tensors(answer))
+    found = list(tensors_of(answer))
     if len(found) != len(outputs):
         raise ExportError(
             f"{name}.forward returns {len(found)} tensors{_keys(answer)}, and {len(outputs)} names are given "
@@ -157,17 +158,6 @@ def try_example(module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequen
         )
     if isinstance(answer, Mapping) and set(answer) == set(outputs) and list(answer) != list(outputs):
         raise ExportError(f"{name}.forward returns{_keys(answer)} in this order; give `outputs` in the same order.")
-
-
-def _tensors(answer: Any) -> Iterator[Tensor]:
-    if isinstance(answer, torch.Tensor):
-        yield answer
-    elif isinstance(answer, Mapping):
-        for value in answer.values():
-            yield from _tensors(value)
-    elif isinstance(answer, (list, tuple)):
-        for value in answer:
-            yield from _tensors(value)
 
 
 def _keys(answer: Any) -> str:

@@ -5,15 +5,14 @@ Everything is computed before anything is kept: an error, or a kill at any momen
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from engine.dataset.fields import Fields
+from engine.pipeline.filling import torch_filler
 from engine.pipeline.progress import silent
 from engine.pipeline.rows import TRAIN, Splitting, rows_to_learn
-from engine.pipeline.run import FilledModel, TrainResult, write_run
-from engine.runs.bundle import MODEL_NAME, TOKENIZER_NAME, WEIGHTS_NAME
-from engine.runs.manifest import TokenizerReference
+from engine.pipeline.run import TrainResult, write_run
 from engine.runs.store import RunStore, open_store
 
 if TYPE_CHECKING:
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["STAGES", "TrainRequest", "TrainResult", "train"]
 
 STAGES = ("Load", "Train", "Export", "Check parity", "Evaluate", "Write")
+
+_TEXTS_TO_COMPARE = 500
 
 
 @dataclass(frozen=True)
@@ -124,9 +125,7 @@ def train(request: TrainRequest, store: RunStore | None = None, progress: Progre
     report("Load", 1.0)
 
     # Only now: loading torch takes seconds, and a mistake in the data is told without it.
-    from engine.export.exporter import export_classifier
-    from engine.export.parity.classifiers import check_parity
-    from engine.training.trainer import save_weights, train_model
+    from engine.training.trainer import train_model
 
     model = train_model(
         request.model,
@@ -140,31 +139,13 @@ def train(request: TrainRequest, store: RunStore | None = None, progress: Progre
     )
     report("Train", 1.0)
 
-    def fill(folder: Path) -> FilledModel:
-        report("Export", 0.0)
-        exported = export_classifier(
-            model.module,
-            folder / MODEL_NAME,
-            max_tokens=request.max_tokens,
-            vocabulary_size=model.tokenizer.vocabulary_size,
-        )
-        model.tokenizer.save(folder / TOKENIZER_NAME)
-        save_weights(model, folder / WEIGHTS_NAME)
-        report("Export", 1.0)
-
-        report("Check parity", 0.0)
-        parity = check_parity(
-            model.module,
-            (folder / MODEL_NAME).read_bytes(),
-            vocabulary_size=model.tokenizer.vocabulary_size,
-            max_tokens=request.max_tokens,
-            texts_ids=[model.tokenizer.encode(text) for text in rows.held_out[:500]],
-        )
-        report("Check parity", 1.0)
-        return FilledModel(
-            TokenizerReference(model.tokenizer.format, request.max_tokens), {"opset": exported.opset, **asdict(parity)}
-        )
-
+    fill = torch_filler(
+        model.module,
+        model.tokenizer,
+        [model.tokenizer.encode(text) for text in rows.held_out[:_TEXTS_TO_COMPARE]],
+        report,
+        vocabulary_size=model.tokenizer.vocabulary_size,
+    )
     training = {
         "seed": request.seed,
         "accepted": list(request.accepted),

@@ -224,11 +224,6 @@ def build_module(name: str, parameters: Mapping[str, Any]) -> nn.Module:
         ) from None
 
 
-def save_weights(model: TrainedModel, path: Path) -> None:
-    """Write the weights of a model, see `save_module`."""
-    save_module(model.module, path)
-
-
 def save_module(module: nn.Module, path: Path) -> None:
     """Write the weights of a module as safetensors: numbers only, nothing that runs when it is read.
 
@@ -242,7 +237,7 @@ def save_module(module: nn.Module, path: Path) -> None:
 
 
 def load_weights(module: nn.Module, path: Path) -> nn.Module:
-    """Fill a module with weights that `save_weights` wrote, and return it.
+    """Fill a module with weights that `save_module` wrote, and return it.
 
     Raises
     ------

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from engine.training.cnn import TextCnn
 from engine.training.options import CnnOptions, read_options
 from engine.training.padding import logits_of, pad
-from engine.training.trainer import build_module, load_weights, save_weights, train_model
+from engine.training.trainer import build_module, load_weights, save_module, train_model
 
 OPTIONS = {"vocabulary": 500, "filters": 16, "embedding": 24, "max_epochs": 12, "learning_rate": 5e-3}
 
@@ -60,7 +60,7 @@ def test_the_options_that_were_used_are_told(model):
 
 
 def test_weights_are_saved_and_read_again(model, held_out, tmp_path):
-    save_weights(model, tmp_path / "model.safetensors")
+    save_module(model.module, tmp_path / "model.safetensors")
     module = load_weights(build_module("cnn", model.parameters), tmp_path / "model.safetensors")
     ids = [model.tokenizer.encode(text) for text in held_out[0]]
     np.testing.assert_array_equal(logits_of(module, ids), logits_of(model.module, ids))

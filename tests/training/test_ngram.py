@@ -21,7 +21,7 @@ from engine.training.fitting import LinearProblem, fit
 from engine.training.ngram import NgramClassifier
 from engine.training.options import NgramOptions, read_options
 from engine.training.padding import logits_of, pad
-from engine.training.trainer import build_module, load_weights, save_weights, train_model
+from engine.training.trainer import build_module, load_weights, save_module, train_model
 from engine.training.vocabulary import word_tokenizer
 
 ROOT = Path(__file__).parents[2]
@@ -127,9 +127,9 @@ def test_training_twice_gives_the_same_weights_on_any_number_of_threads(corpus, 
 FRESH = """
 import json, sys
 from pathlib import Path
-from engine.training.trainer import save_weights, train_model
+from engine.training.trainer import save_module, train_model
 texts, targets, validation = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-save_weights(train_model("ngram", texts, targets, 3, validation=validation), Path(sys.argv[2]))
+save_module(train_model("ngram", texts, targets, 3, validation=validation).module, Path(sys.argv[2]))
 """
 
 
@@ -146,7 +146,7 @@ def test_fresh_processes_with_any_number_of_threads_give_the_same_bytes(corpus, 
     assert found[0] == found[1]
     weights = load_weights(build_module("ngram", model.parameters), tmp_path / "1").state_dict()
     assert weights["words"].dtype == weights["pairs"].dtype == weights["bias"].dtype == torch.float32
-    save_weights(model, tmp_path / "here")
+    save_module(model.module, tmp_path / "here")
     assert (tmp_path / "here").read_bytes() == found[0]
 
 
@@ -208,7 +208,7 @@ def test_the_module_is_the_formula(batch, sequence, seed):
 
 
 def test_weights_are_saved_and_read_again(model, held_out, tmp_path):
-    save_weights(model, tmp_path / "model.safetensors")
+    save_module(model.module, tmp_path / "model.safetensors")
     module = load_weights(build_module("ngram", model.parameters), tmp_path / "model.safetensors")
     ids = [model.tokenizer.encode(text) for text in held_out[0]]
     np.testing.assert_array_equal(logits_of(module, ids), logits_of(model.module, ids))
@@ -216,7 +216,7 @@ def test_weights_are_saved_and_read_again(model, held_out, tmp_path):
 
 def test_other_users_may_read_the_weights_as_any_other_file(model, tmp_path):
     (tmp_path / "any").touch()
-    save_weights(model, tmp_path / "model.safetensors")
+    save_module(model.module, tmp_path / "model.safetensors")
     assert (tmp_path / "model.safetensors").stat().st_mode == (tmp_path / "any").stat().st_mode
 
 
@@ -225,7 +225,7 @@ def test_a_full_disk_is_an_error_with_its_number(model, tmp_path):
     # By way of a link: a writer that renames would replace the device itself.
     (tmp_path / "full").symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space") as caught:
-        save_weights(model, tmp_path / "full")
+        save_module(model.module, tmp_path / "full")
     assert caught.value.errno == errno.ENOSPC
 
 

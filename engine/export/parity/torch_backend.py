@@ -101,7 +101,7 @@ class TorchSession:
     def _named(self, answer: Any) -> dict[str, Tensor]:
         if isinstance(answer, Mapping) and set(self._outputs) <= set(answer):
             return {key: answer[key] for key in self._outputs}
-        tensors = list(_tensors(answer))
+        tensors = list(tensors_of(answer))
         if len(tensors) != len(self._outputs):
             raise ValueError(f"it returns {len(tensors)} tensors, not {len(self._outputs)}: {', '.join(self._outputs)}")
         return dict(zip(self._outputs, tensors, strict=True))
@@ -159,15 +159,16 @@ class TorchBackend:
         )
 
 
-def _tensors(answer: Any) -> Iterator[Tensor]:
+def tensors_of(answer: Any) -> Iterator[Tensor]:
+    """Give the tensors that a module returned, in order, out of tuples, lists and mappings."""
     if isinstance(answer, torch.Tensor):
         yield answer
     elif isinstance(answer, Mapping):
         for value in answer.values():
-            yield from _tensors(value)
-    elif isinstance(answer, Sequence):
+            yield from tensors_of(value)
+    elif isinstance(answer, (list, tuple)):
         for value in answer:
-            yield from _tensors(value)
+            yield from tensors_of(value)
 
 
 def _array(value: Tensor) -> NDArray[Any]:

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 from config.settings import get_settings
 from engine.dataset.cleaning import DEFAULT_STEPS
 from engine.errors import TrainingError
+from engine.pipeline.filling import torch_filler
 from engine.pipeline.imports.request import CLEANING, TRAINED_ELSEWHERE
 from engine.pipeline.progress import silent
 from engine.pipeline.rows import TRAIN, Rows, Splitting, load_rows, rows_to_learn
 from engine.pipeline.run import FilledModel, TrainResult, write_run
-from engine.runs.bundle import MODEL_NAME, TOKENIZER_NAME, WEIGHTS_NAME
-from engine.runs.manifest import TokenizerReference
 from engine.runs.store import RunStore, open_store
 from engine.runs.tokenizer import SubwordTokenizer
 
@@ -212,36 +211,14 @@ def _write_classifier(
 def _filler(
     pretrained: Pretrained, module: nn.Module, tokenizer: Tokenizer, rows: Rows, report: Progress
 ) -> Callable[[Path], FilledModel]:
-    from engine.export.exporter import export_classifier
-    from engine.export.parity.classifiers import check_parity
-    from engine.training.trainer import save_module
-
-    def fill(folder: Path) -> FilledModel:
-        limits: dict[str, Any] = {
-            "vocabulary_size": min(tokenizer.vocabulary_size, pretrained.vocabulary_size),
-            "max_tokens": tokenizer.max_tokens,
-            "pad_id": pretrained.pad_id,
-        }
-        report("Export", 0.0)
-        exported = export_classifier(module, folder / MODEL_NAME, **limits)
-        tokenizer.save(folder / TOKENIZER_NAME)
-        save_module(module, folder / WEIGHTS_NAME)
-        report("Export", 1.0)
-
-        report("Check parity", 0.0)
-        parity = check_parity(
-            module,
-            (folder / MODEL_NAME).read_bytes(),
-            texts_ids=[tokenizer.encode(text) for text in rows.held_out[:_TEXTS_TO_COMPARE]],
-            **limits,
-        )
-        report("Check parity", 1.0)
-        return FilledModel(
-            TokenizerReference(tokenizer.format, tokenizer.max_tokens, pretrained.pad_id),
-            {"opset": exported.opset, **asdict(parity)},
-        )
-
-    return fill
+    return torch_filler(
+        module,
+        tokenizer,
+        [tokenizer.encode(text) for text in rows.held_out[:_TEXTS_TO_COMPARE]],
+        report,
+        vocabulary_size=min(tokenizer.vocabulary_size, pretrained.vocabulary_size),
+        pad_id=pretrained.pad_id,
+    )
 
 
 def _tags(pretrained: Pretrained, given: Sequence[str]) -> tuple[str, ...]:

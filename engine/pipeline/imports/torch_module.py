@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import asdict
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from engine.errors import BackendError, ExportError
+from engine.pipeline.filling import torch_filler
 from engine.pipeline.imports.request import CLEANING, TRAINED_ELSEWHERE, ImportRequest, read_parts
 from engine.pipeline.progress import silent
-from engine.pipeline.run import FilledModel, TrainResult, write_run
-from engine.runs.bundle import MODEL_NAME, TOKENIZER_NAME, WEIGHTS_NAME, file_digest
+from engine.pipeline.run import TrainResult, write_run
+from engine.runs.bundle import file_digest
 from engine.runs.store import RunStore, open_store
 
 if TYPE_CHECKING:
@@ -71,39 +71,24 @@ def import_torch(
     tokenizer = parts.tokenizer.tokenizer
 
     # Only now: loading torch takes seconds, and a mistake in the files is told without it.
-    from engine.export.exporter import export_classifier
-    from engine.export.parity.classifiers import check_parity
     from engine.training.factory import current_folder_importable, load_foreign_weights, make_module
-    from engine.training.trainer import save_module
 
     module = make_module(reference)
     load_foreign_weights(module, weights)
-    words, longest, pad_id = tokenizer.vocabulary_size, tokenizer.max_tokens, parts.tokenizer.pad_id
+    words, pad_id = tokenizer.vocabulary_size, parts.tokenizer.pad_id
     _check_takes_ids(module, reference, words, pad_id)
     _check_answers(module, reference, len(parts.labels), parts.texts_ids[:_TEXTS_TRIED])
     report("Load", 1.0)
 
-    def fill(folder: Path) -> FilledModel:
-        report("Export", 0.0)
-        with current_folder_importable():
-            exported = export_classifier(
-                module, folder / MODEL_NAME, max_tokens=longest, vocabulary_size=words, pad_id=pad_id
-            )
-        tokenizer.save(folder / TOKENIZER_NAME)
-        save_module(module, folder / WEIGHTS_NAME)
-        report("Export", 1.0)
-        report("Check parity", 0.0)
-        parity = check_parity(
-            module,
-            (folder / MODEL_NAME).read_bytes(),
-            vocabulary_size=words,
-            max_tokens=longest,
-            pad_id=pad_id,
-            texts_ids=parts.texts_ids,
-        )
-        report("Check parity", 1.0)
-        return FilledModel(parts.tokenizer.reference, {"opset": exported.opset, **asdict(parity)})
-
+    fill = torch_filler(
+        module,
+        tokenizer,
+        parts.texts_ids,
+        report,
+        vocabulary_size=words,
+        pad_id=pad_id,
+        exporting=current_folder_importable,
+    )
     return write_run(
         store=store or open_store(),
         model=MODEL,
