@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from engine.pipeline.provenance import environment
-
 ROOT = Path(__file__).resolve().parent.parent
+# The script's own folder is searched first, and there `engine` would be engine.py and not the package.
+sys.path.insert(0, str(ROOT))
+
+from engine.pipeline.provenance import environment  # noqa: E402 - found only now
+
 RESULTS = Path(__file__).with_name("results")
 LESSON_DATA = Path(os.environ.get("TAGSCOPE_LESSON_DATA", ROOT.parent / "shared" / "data" / "madewithml"))
 

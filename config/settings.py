@@ -64,11 +64,32 @@ class TrainingSettings(_Section):
 
 
 class InferenceSettings(_Section):
-    """Bounds of the predictor: memory, loaded runs, length of a text."""
+    """Bounds of the predictor - memory, loaded runs, length of a text, queue - and how models are computed."""
 
     cache_bytes: int = Field(64 * 2**20, ge=0)
+    cache_seconds: float = Field(0, ge=0)
     loaded_runs: int = Field(4, ge=1)
     max_text_characters: int = Field(100_000, ge=1)
+    backend: str = ""
+    precision: str = ""
+    threads: int = Field(0, ge=0, le=256)
+    queue_texts: int = Field(512, ge=1)
+
+
+class ApiSettings(_Section):
+    """Where the HTTP service listens, who may do what, and what it does under overload."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    processes: int = Field(0, ge=0, le=256)
+    ready_processes: int = Field(0, ge=0, le=256)
+    key: str = ""
+    open_predict: bool = True
+    max_body_bytes: int = Field(4 * 2**20, ge=1024)
+    max_texts: int = Field(256, ge=1)
+    deadline_seconds: float = Field(10, gt=0)
+    body_seconds: float = Field(10, gt=0)
+    drain_seconds: float = Field(30, ge=0)
 
 
 class DashboardSettings(_Section):
@@ -87,9 +108,11 @@ class Settings(BaseSettings):
 
     home: Path = Field(default_factory=default_home)
     performance_file: Path | None = None
+    engine_url: str = ""
     data: DataSettings = DataSettings()
     training: TrainingSettings = TrainingSettings()
     inference: InferenceSettings = InferenceSettings()
+    api: ApiSettings = ApiSettings()
     dashboard: DashboardSettings = DashboardSettings()
 
     @classmethod
@@ -118,6 +141,21 @@ class Settings(BaseSettings):
     def _shares_leave_rows_to_train_on(self) -> Settings:
         if self.training.validation_share + self.training.test_share > 0.8:
             raise ValueError("validation_share and test_share together leave less than 20 % to train on")
+        return self
+
+    @model_validator(mode="after")
+    def _somebody_may_predict(self) -> Settings:
+        if not self.api.open_predict and not self.api.key:
+            raise ValueError("api.open_predict is false and api.key is empty, so nobody could predict; set a key")
+        return self
+
+    @model_validator(mode="after")
+    def _a_request_fits_the_queue(self) -> Settings:
+        if self.api.max_texts > self.inference.queue_texts:
+            raise ValueError(
+                f"api.max_texts ({self.api.max_texts}) is more than inference.queue_texts "
+                f"({self.inference.queue_texts}), so the largest request would never be taken"
+            )
         return self
 
     @property

@@ -30,7 +30,7 @@ def warm_up(catalogue: Catalogue) -> None:
 
     What is missing or broken is said on the page, not here.
     """
-    from engine.inference.predictor import get_predictor
+    from engine.client.predictor import get_predictor
 
     import_plotting()
     catalogue.warm()

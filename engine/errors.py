@@ -37,6 +37,34 @@ class BackendError(TagscopeError):
     """A backend is not installed here, or cannot run a model on an input."""
 
 
+class InferenceError(TagscopeError):
+    """A text was accepted and could not be computed: its batch, or the thread that ran it, failed."""
+
+
+class OverloadedError(TagscopeError):
+    """The queue is full: nothing of the call was taken.
+
+    Parameters
+    ----------
+    message
+        One sentence.
+    retry_after
+        Seconds after which there is room, as far as can be foreseen.
+    """
+
+    def __init__(self, message: str, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class DeadlineError(TagscopeError):
+    """A text was not computed before its deadline."""
+
+
+class ClosedError(TagscopeError):
+    """The predictor is being shut down and takes nothing new."""
+
+
 def reason_of(error: BaseException) -> str:
     """Return what another library says, as part of a sentence: its first line, or else its kind."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:_LONGEST_REASON].rstrip(". ")

@@ -14,12 +14,12 @@ from dashboard.sections.base import Section, is_served
 from dashboard.text import safe_text
 from dashboard.theme import colour, tag_colours
 from dashboard.url import MAX_LINK_TEXT
-from engine.errors import TagscopeError
+from engine.errors import RunNotFoundError, TagscopeError
 
 if TYPE_CHECKING:
     import panel as pn
 
-    from engine.inference.predictor import Prediction
+    from engine.inference.prediction import Prediction
 
 EXPLANATION = "What a run makes of a text, through the same ONNX model that is deployed."
 EMPTY_TEXT = "Enter a text to classify, such as the title and description of a project."
@@ -28,6 +28,7 @@ NO_MODEL = (
     "This run was made from predictions and has no model to answer with; choose another run, or import the model "
     "itself (`tagscope import --help`)."
 )
+NOT_THERE = "The service at {host} does not have this run; choose one that it has, or copy the run's folder there."
 ANOTHER = "another"
 MOST_BARS = 10
 # How long the typing has to pause before an answer is worked out.
@@ -153,21 +154,37 @@ class InferencePane(Section):
         self._result.loading = busy
 
     def _work_out(self, text: str, run_id: str) -> tuple[Prediction | None, str, str]:
-        from engine.inference.predictor import get_predictor
+        from engine.client.predictor import get_predictor, service_host
 
-        if not run_id:
-            return None, self.catalogue.training_advice(), "hint"
-        if not text.strip():
-            return None, EMPTY_TEXT, "hint"
         try:
-            if not self.catalogue.manifest(run_id).model_digest:
+            host = service_host()
+            # A service may have runs that are not here, and knows which one it serves.
+            is_here = not host or self._is_here(run_id)
+            if not run_id and is_here:
+                return None, self.catalogue.training_advice(), "hint"
+            if not text.strip():
+                return None, EMPTY_TEXT, "hint"
+            if is_here and not self.catalogue.manifest(run_id).model_digest:
                 return None, NO_MODEL, "hint"
-            return get_predictor().predict([text], run_id)[0], "", "problem"
+            try:
+                return get_predictor().predict([text], run_id)[0], "", "problem"
+            except RunNotFoundError:
+                if not host or not is_here:
+                    raise
+                return None, NOT_THERE.format(host=host), "problem"
         except TagscopeError as error:
             return None, str(error), "problem"
 
+    def _is_here(self, run_id: str) -> bool:
+        try:
+            return bool(run_id and self.catalogue.manifest(run_id))
+        except RunNotFoundError:
+            return False
+
     def _show(self, prediction: Prediction | None, problem: str, kind: str) -> None:
         """Show an answer, or say why there is none."""
+        from engine.client.predictor import service_host
+
         self._message.param.update(text=problem, kind=kind)
         self._result.visible = prediction is not None
         if prediction is None:
@@ -176,11 +193,13 @@ class InferencePane(Section):
         colours = tag_colours(chances)
         best = prediction.predicted_tag
         kept = "from the cache" if prediction.cached else "computed now"
+        host = service_host()
+        place = f" · by the service at {safe_text(host)}" if host else ""
         self._answer.object = (
             f'<div class="tag"><i style="background:{colours.get(best, "")}"></i>{safe_text(best, 80)}</div>'
             f'<div class="how">{chances.get(best, 0.0):.1%} probable</div>'
             f'<div class="facts">{_duration(prediction.seconds)}, {kept} · {safe_text(prediction.model)} · '
-            f"run {safe_text(prediction.run_id[:8])}</div>"
+            f"run {safe_text(prediction.run_id[:8])}{place}</div>"
         )
         self._chart.bars = [
             Bar(tag, chance, f"{chance:.1%}", colour=colours[tag]) for tag, chance in list(chances.items())[:MOST_BARS]

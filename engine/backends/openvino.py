@@ -30,6 +30,9 @@ _TELEMETRY = "openvino_telemetry"
 # Our name -> what the CPU's capabilities call it, and the hint that asks for it.
 _CAPABILITIES = {FP32: "FP32", "bf16": "BF16", "fp16": "FP16"}
 _HINTS = {FP32: "f32", "bf16": "bf16", "fp16": "f16"}
+# What OpenVINO prepares for a shape of the input it keeps, by default 5,000 parts per stream: MiniLM under varying
+# shapes grew by 20 MiB a second. With 200 it stops growing and is as fast; with 0 a short text takes twice as long.
+_KEPT_PARTS = 200
 
 
 def installed() -> bool:
@@ -116,6 +119,7 @@ class OpenVinoBackend:
             "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
             # Other processes of the service use the same cores.
             "ENABLE_CPU_PINNING": False,
+            "CPU_RUNTIME_CACHE_CAPACITY": _KEPT_PARTS,
         }
         try:
             network = core.read_model(model)

@@ -1,53 +1,45 @@
 """The predictor: texts and a run id go in, tags with probabilities come out.
 
-One per process (`get_predictor`): models are loaded once and shared, results are cached, the promoted run is looked
-up anew at each call, so that a promotion is seen without a restart.
+One per process (`get_predictor`). `ask` never waits and is what the HTTP service calls; `predict`, `predict_async` and
+`predict_stream` are for everybody else. What happens to a text in between stands in `engine.inference.dispatcher`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import functools
+import logging
 import threading
-import time
-from typing import TYPE_CHECKING, Any
-
-import cachetools
-import msgspec
-import numpy as np
+from collections import deque
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal
 
 from config.settings import get_settings
-from engine.dataset.fields import OTHER
-from engine.errors import DataError, RunNotFoundError
+from engine.backends.machine import usable_cores
+from engine.errors import BackendError, BundleError, OverloadedError, RunNotFoundError
 from engine.inference.cache import ResultCache
+from engine.inference.call import Call
+from engine.inference.dispatcher import Dispatcher
 from engine.inference.model import ServedModel
+from engine.inference.pool import ModelPool
+from engine.inference.prediction import Prediction, Refusal, answers, check_options
+from engine.inference.sessions import DEFAULT_WAY, served_way
 from engine.runs.manifest import checked_run_id
 from engine.runs.store import RunStore, open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+__all__ = ["Call", "Prediction", "Predictor", "Refusal", "answers", "get_predictor"]
 
-class Prediction(msgspec.Struct, frozen=True):
-    """Answer for one text.
-
-    `probabilities` maps tags to probabilities, highest first, cut to `top_k` where that was asked for. `seconds` is
-    the time of the whole call, shared by its texts. `below_threshold` says that no tag was probable enough, so that
-    the predicted tag is `other`.
-    """
-
-    input_text: str
-    predicted_tag: str
-    probabilities: dict[str, float]
-    run_id: str
-    model: str
-    model_digest: str
-    cached: bool
-    seconds: float
-    below_threshold: bool = False
+_Errors = Literal["raise", "return"]
+# Texts of a long list that are asked for at once; two such calls are on their way at any time.
+_WINDOW = 256
+_LOG = logging.getLogger(__name__)
 
 
 class Predictor:
-    """Answers texts by any run of a store; safe to share between threads.
+    """Answers texts by any run of a store; safe to share between threads and event loops.
 
     Parameters
     ----------
@@ -55,10 +47,18 @@ class Predictor:
         Where runs are kept.
     cache_bytes
         Bound of the result cache, in bytes.
+    cache_seconds
+        How long a result may be used again; 0 sets no limit.
     loaded_runs
         How many models stay in memory; the one unused longest leaves.
     max_text_characters
         A longer text is refused.
+    threads
+        Threads that compute models which are too slow to be computed where a text arrives; 0 takes one per core.
+    queue_texts
+        Most texts that wait; `ask` refuses more, `predict` waits for room.
+    backend, precision
+        How runs are computed; where empty, as `tagscope tune` chose.
 
     Examples
     --------
@@ -67,79 +67,89 @@ class Predictor:
     'natural-language-processing'
     """
 
-    def __init__(self, store: RunStore, *, cache_bytes: int, loaded_runs: int, max_text_characters: int) -> None:
-        self.store = store
-        self.cache = ResultCache(cache_bytes)
-        self._max_text_characters = max_text_characters
-        self._models: cachetools.LRUCache[str, ServedModel] = cachetools.LRUCache(maxsize=loaded_runs)
-        self._loading = threading.Lock()
-
-    def predict(
+    def __init__(
         self,
-        texts: Sequence[str],
-        run_id: str | None = None,
+        store: RunStore,
         *,
-        top_k: int | None = None,
-        threshold: float = 0.0,
-    ) -> list[Prediction]:
-        """Predict the tag of each text.
+        cache_bytes: int,
+        loaded_runs: int,
+        max_text_characters: int,
+        cache_seconds: float = 0,
+        threads: int = 0,
+        queue_texts: int = 512,
+        backend: str = "",
+        precision: str = "",
+    ) -> None:
+        self.store = store
+        self.cache = ResultCache(cache_bytes, cache_seconds)
+        self._dispatcher = Dispatcher(
+            self.cache,
+            threads=threads or usable_cores(),
+            queue_texts=queue_texts,
+            max_text_characters=max_text_characters,
+        )
+        self.counters = self._dispatcher.counters
+        self._backend = backend
+        self._precision = precision
+        self._pool = ModelPool(self._opened, loaded_runs)
+        self._served: ServedModel | None = None
+        self._following = threading.Lock()
+
+    # Runs
+
+    def load(self, run_id: str | None = None) -> ServedModel:
+        """Return a run's model, loading it and warming it up where it is not in memory; may take seconds.
 
         Parameters
         ----------
-        texts
-            Raw texts; they are cleaned as the run's training texts were.
         run_id
-            Which run answers; the promoted one where it is None.
-        top_k
-            How many probabilities to return; all where it is None.
-        threshold
-            Where the highest probability is below this (0 to 1), the predicted tag is `other`.
-
-        Returns
-        -------
-        list of Prediction
-            In the order of `texts`.
+            The promoted run where it is None or empty.
 
         Raises
         ------
         engine.errors.RunNotFoundError
             No such run, or none was promoted.
-        engine.errors.BundleError
-            The run is damaged or has no model.
-        engine.errors.DataError
-            A text is empty, too long or not a string; the message names its position.
+        engine.errors.BundleError, engine.errors.BackendError
+            The run is damaged, has no model, or cannot be computed here.
         """
-        started = time.perf_counter()
-        model = self.model(run_id)
-        cleaned = [self._cleaned(text, model, position) for position, text in enumerate(texts, start=1)]
-        keys = [ResultCache.key(model.identity, text) for text in texts]
-        found = [self.cache.get(key) for key in keys]
-        missing = {key: cleaned[index] for index, key in enumerate(keys) if found[index] is None}
-        computed = dict(zip(missing, model.probabilities(list(missing.values())), strict=True)) if missing else {}
-        for key, row in computed.items():
-            self.cache.put(key, row.copy())
-        rows = [computed[key] if row is None else row for key, row in zip(keys, found, strict=True)]
-        seconds = time.perf_counter() - started
-        return [
-            _prediction(text, row, model, top_k, threshold, cached=hit is not None, seconds=seconds)
-            for text, row, hit in zip(texts, rows, found, strict=True)
-        ]
+        if self._served is not None and not run_id:
+            return self._served
+        return self._pool.load(self.resolve(run_id))
 
-    def model(self, run_id: str | None = None) -> ServedModel:
-        """Return a run's model, loading it where it is not in memory.
+    def loaded(self, run_id: str | None = None) -> ServedModel | None:
+        """Return a run's model where it is in memory; never waits.
+
+        Parameters
+        ----------
+        run_id
+            The served run where it is None or empty, see `follow`; without `follow`, the promoted one.
 
         Raises
         ------
-        engine.errors.RunNotFoundError, engine.errors.BundleError
-            As `predict`.
+        engine.errors.RunNotFoundError
+            It is not a run id, or no run was promoted.
         """
-        resolved = self.resolve(run_id)
-        with self._loading:
-            model = self._models.get(resolved)
-            if model is None:
-                model = ServedModel(self.store.open(resolved))
-                self._models[resolved] = model
-            return model
+        served = self._served
+        if served is not None and (not run_id or run_id == served.run_id):
+            return served
+        return self._pool.get(self.resolve(run_id))
+
+    def follow(self) -> ServedModel:
+        """Look where the pointer to the promoted run stands and serve that run; the service calls it again and again.
+
+        A run that was promoted is loaded and warmed up while the former one goes on answering; then one reference is
+        swapped. What was asked before is still answered by the former.
+
+        Raises
+        ------
+        engine.errors.TagscopeError
+            As `load`; the former run goes on being served.
+        """
+        with self._following:
+            promoted = self.resolve(None)
+            if self._served is None or self._served.run_id != promoted:
+                self._served = self._pool.load(promoted)
+            return self._served
 
     def resolve(self, run_id: str | None) -> str:
         """Return a checked run id; the promoted run's where it is None or empty.
@@ -158,38 +168,257 @@ class Predictor:
             )
         return promoted
 
-    def _cleaned(self, text: str, model: ServedModel, position: int) -> str:
-        if not isinstance(text, str):
-            raise DataError(f"Text {position} is not a text but {type(text).__name__}; give a string.")
-        if len(text) > self._max_text_characters:
-            raise DataError(
-                f"Text {position} has {len(text):,} characters, more than the {self._max_text_characters:,} allowed; "
-                "shorten it, or raise `inference.max_text_characters`."
+    def invalidate(self, run_id: str) -> int:
+        """Forget the cached results of a run; return how many there were.
+
+        Raises
+        ------
+        engine.errors.TagscopeError
+            As `load`.
+        """
+        return self.cache.invalidate(self.load(run_id).identity)
+
+    def _opened(self, run_id: str) -> ServedModel:
+        bundle = self.store.open(run_id)
+        bundle.require_model()
+        way = served_way(bundle, self._backend, self._precision)
+        try:
+            model = ServedModel(bundle, way.backend, way.precision, batching=way.batching, plan=way.plan)
+        except (BackendError, BundleError) as error:
+            if self._backend or way == DEFAULT_WAY:
+                raise
+            # What was tuned elsewhere, or before something was removed here, must not keep a run from being served.
+            _LOG.warning("%s It is served in fp32 by ONNX Runtime.", error)
+            model = ServedModel(bundle)
+        model.warm_up()
+        return model
+
+    # Asking
+
+    def ask(
+        self,
+        texts: Sequence[str],
+        model: ServedModel,
+        *,
+        deadline: float | None = None,
+        on_done: Callable[[Call], None] | None = None,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> Call:
+        """Queue texts and return at once.
+
+        A text that cannot be answered gets its own error and does not disturb its neighbours.
+
+        Parameters
+        ----------
+        texts
+            Raw texts.
+        model
+            From `load`, `loaded` or `follow`.
+        deadline
+            Seconds from now after which texts that still wait are given up.
+        on_done
+            Called once on `loop`, when the last text has its answer or error; not called where the call is `done`
+            right away, nor after `cancel`.
+        loop
+            The running event loop of this thread. Without one, `Call.wait` blocks until the call is done; a cheap
+            model is computed before `ask` returns.
+
+        Raises
+        ------
+        engine.errors.OverloadedError
+            The queue has no room for all texts; none was taken.
+        engine.errors.ClosedError
+            The predictor was closed.
+        """
+        return self._dispatcher.ask(texts, model, deadline=deadline, on_done=on_done, loop=loop)
+
+    def predict(
+        self,
+        texts: Sequence[str],
+        run_id: str | None = None,
+        *,
+        top_k: int | None = None,
+        threshold: float = 0.0,
+        errors: _Errors = "raise",
+        deadline: float | None = None,
+    ) -> list[Any]:
+        """Predict the tag of each text; waits for room in the queue and for the answers.
+
+        Parameters
+        ----------
+        texts
+            Raw texts; they are cleaned as the run's training texts were.
+        run_id
+            Which run answers; the promoted one where it is None.
+        top_k
+            How many probabilities to return; all where it is None.
+        threshold
+            Where the highest probability is below this (0 to 1), the predicted tag is `other`.
+        errors
+            `raise`: the first text that cannot be answered ends the call. `return`: it gets a `Refusal` in its place.
+        deadline
+            Seconds after which texts that still wait are given up.
+
+        Returns
+        -------
+        list of Prediction or Refusal
+            In the order of `texts`.
+
+        Raises
+        ------
+        engine.errors.RunNotFoundError
+            No such run, or none was promoted.
+        engine.errors.BundleError, engine.errors.BackendError
+            The run is damaged, has no model, or cannot be computed here.
+        engine.errors.DataError
+            A text is empty, too long or not a string (the message names its position), or an option has no meaning.
+        engine.errors.DeadlineError, engine.errors.InferenceError, engine.errors.ClosedError
+            A text waited too long or could not be computed, or the predictor was closed.
+        """
+        return list(
+            self.predict_stream(texts, run_id, top_k=top_k, threshold=threshold, errors=errors, deadline=deadline)
+        )
+
+    async def predict_async(
+        self,
+        texts: Sequence[str],
+        run_id: str | None = None,
+        *,
+        top_k: int | None = None,
+        threshold: float = 0.0,
+        errors: _Errors = "raise",
+        deadline: float | None = None,
+    ) -> list[Any]:
+        """Predict as `predict` does, without blocking the event loop; a cancelled task's texts leave the queue."""
+        check_options(top_k, threshold)
+        loop = asyncio.get_running_loop()
+        model = self.loaded(run_id)
+        if model is None:
+            model = await asyncio.to_thread(self.load, run_id)
+        answered = loop.create_future()
+
+        def on_done(call: Call) -> None:
+            if not answered.done():
+                answered.set_result(None)
+
+        try:
+            if len(texts) > self._window:
+                raise OverloadedError("This is more than one call takes.")
+            call = self._dispatcher.try_ask(texts, model, deadline, on_done, loop, 1)
+        except OverloadedError:
+            # Waiting for room blocks, so a thread does it.
+            return await asyncio.to_thread(
+                self.predict, texts, model.run_id, top_k=top_k, threshold=threshold, errors=errors, deadline=deadline
             )
-        cleaned = model.clean(text)
-        if not cleaned:
-            raise DataError(
-                f"Text {position} has no words left after cleaning; enter a sentence that says what it is about."
-            )
-        return cleaned
+        if not call.done:
+            try:
+                await answered
+            except asyncio.CancelledError:
+                call.cancel()
+                raise
+        _raise_first(call, errors)
+        return answers(call, top_k, threshold)
+
+    def predict_stream(
+        self,
+        texts: Iterable[str],
+        run_id: str | None = None,
+        *,
+        top_k: int | None = None,
+        threshold: float = 0.0,
+        errors: _Errors = "raise",
+        deadline: float | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> Iterator[Any]:
+        """Predict any number of texts, in order, reading and keeping only a few hundred at a time.
+
+        Parameters
+        ----------
+        texts
+            Raw texts; may be without an end.
+        run_id, top_k, threshold, errors
+            As `predict`.
+        deadline
+            As `predict`, for each few hundred texts.
+        progress
+            Called with the number of texts answered so far.
+
+        Yields
+        ------
+        Prediction or Refusal
+            One for each text.
+
+        Raises
+        ------
+        engine.errors.TagscopeError
+            As `predict`, when the text is reached.
+        """
+        check_options(top_k, threshold)
+        model = self.load(run_id)
+        remaining = iter(texts)
+        waiting: deque[Call] = deque()
+        asked = answered = 0
+        try:
+            while True:
+                # Two calls are on their way: while one is turned into answers, the other is computed.
+                while len(waiting) < 2 and (window := list(islice(remaining, self._window))):
+                    call = self._dispatcher.ask_patiently(window, model, deadline, asked + 1)
+                    waiting.append(call)
+                    asked += len(window)
+                    if waiting[0] is call:
+                        # A text that is refused at once is not waited for; what comes before it is handed out first.
+                        _raise_first(call, errors)
+                if not waiting:
+                    return
+                waiting[0].wait()
+                call = waiting.popleft()
+                _raise_first(call, errors)
+                answered += len(call.texts)
+                if progress:
+                    progress(answered)
+                yield from answers(call, top_k, threshold)
+        finally:
+            for call in waiting:
+                call.cancel()
+
+    # The service
+
+    @property
+    def depth(self) -> int:
+        """Texts that wait."""
+        return self._dispatcher.depth
+
+    @property
+    def healthy(self) -> bool:
+        """Whether all threads that compute are alive."""
+        return self._dispatcher.healthy
+
+    def close(self, timeout: float | None = None) -> bool:
+        """Take nothing new and wait until everything that was accepted is answered.
+
+        Parameters
+        ----------
+        timeout
+            Seconds to wait; None waits as long as it takes.
+
+        Returns
+        -------
+        bool
+            Whether everything was answered.
+        """
+        return self._dispatcher.close(timeout)
+
+    @property
+    def _window(self) -> int:
+        return max(1, min(_WINDOW, self._dispatcher.capacity // 2))
 
 
-def _prediction(
-    text: str, row: np.ndarray, model: ServedModel, top_k: int | None, threshold: float, *, cached: bool, seconds: float
-) -> Prediction:
-    order = np.argsort(-row, kind="stable")
-    below = bool(row[order[0]] < threshold)
-    return Prediction(
-        input_text=text,
-        predicted_tag=OTHER if below else model.labels[order[0]],
-        probabilities={model.labels[index]: float(row[index]) for index in order[:top_k]},
-        run_id=model.run_id,
-        model=model.model_name,
-        model_digest=model.model_digest,
-        cached=cached,
-        seconds=seconds,
-        below_threshold=below,
-    )
+def _raise_first(call: Call, errors: _Errors) -> None:
+    """Raise the first error of a call, where its caller wants that."""
+    if errors == "raise":
+        for error in call.errors:
+            if error is not None:
+                raise error
 
 
 @functools.cache
@@ -199,39 +428,11 @@ def get_predictor() -> Predictor:
     return Predictor(
         open_store(),
         cache_bytes=settings.cache_bytes,
+        cache_seconds=settings.cache_seconds,
         loaded_runs=settings.loaded_runs,
         max_text_characters=settings.max_text_characters,
+        threads=settings.threads,
+        queue_texts=settings.queue_texts,
+        backend=settings.backend,
+        precision=settings.precision,
     )
-
-
-def predict_tag(text: str | Sequence[str], run_id: str | None = None, **options: Any) -> list[dict[str, Any]]:
-    """Predict tags, as plain dictionaries.
-
-    Parameters
-    ----------
-    text
-        One text or several.
-    run_id
-        Which run answers; the promoted one where it is None.
-    **options
-        `top_k` and `threshold`, as `Predictor.predict`.
-
-    Returns
-    -------
-    list of dict
-        Per text: input_text, predicted_tag, probabilities, run_id, model, model_digest, cached, seconds,
-        below_threshold.
-
-    Raises
-    ------
-    engine.errors.TagscopeError
-        As `Predictor.predict`.
-
-    Examples
-    --------
-    >>> from engine import predict_tag
-    >>> predict_tag(text="Detecting objects in video frames")[0]["predicted_tag"]  # doctest: +SKIP
-    'computer-vision'
-    """
-    texts = [text] if isinstance(text, str) else list(text)
-    return [msgspec.to_builtins(answer) for answer in get_predictor().predict(texts, run_id, **options)]

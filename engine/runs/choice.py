@@ -91,6 +91,11 @@ class Profile(msgspec.Struct, frozen=True):
 _Kind = TypeVar("_Kind", Choice, Profile)
 
 
+def precision_name(precision: str) -> str:
+    """Name of the attachment with the model in a precision."""
+    return f"precision-{precision}"
+
+
 def choice_name(fingerprint: str) -> str:
     """Name of the attachment with the choice for a processor."""
     return f"choice-{fingerprint}"

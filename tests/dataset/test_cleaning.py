@@ -21,6 +21,14 @@ PIECES = st.sampled_from([*MARKUP.split(), *SIGNS])
 TEXTS = st.one_of(st.text(), st.lists(PIECES, max_size=25).map("".join))
 
 
+@given(st.text("ab w.:/&;<>#1W \t\xa0é"), st.lists(st.sampled_from(DEFAULT_STEPS), unique=True))
+@example("www.a", ["urls"])
+@example("a  b", ["whitespace"])
+def test_a_text_that_is_left_alone_has_nothing_that_a_step_would_change(text: str, steps: list[str]) -> None:
+    if clean(text, steps) == text:
+        assert [STEPS[name](text) for name in steps] == [text] * len(steps)
+
+
 @given(TEXTS)
 @example("&amp;" + "amp;" * 200 + "lt;b&gt;")
 @example("&#3" * 30 + "8;" * 30)

@@ -20,6 +20,7 @@ from engine.export.precisions.optimisation import optimise, to_half
 from engine.export.precisions.quantisation import quantise_by_row, quantise_static
 from engine.runs.attachments import has_attachment, read_attachment, writing_attachment
 from engine.runs.bundle import MODEL_NAME
+from engine.runs.choice import precision_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,11 +56,6 @@ class Way:
 
     def __str__(self) -> str:
         return f"{self.backend} {self.precision}"
-
-
-def precision_name(precision: str) -> str:
-    """Return the name of the attachment that holds a precision."""
-    return f"precision-{precision}"
 
 
 def ways(bundle: Bundle, backends: Sequence[str] | None = None) -> list[Way]:

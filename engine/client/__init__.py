@@ -1,0 +1,1 @@
+"""The predictor's interface over HTTP, and the choice between it and the predictor of this process: no torch."""

@@ -1,0 +1,189 @@
+"""What happens to requests that wait: room, deadline, clients that leave. In this process, so that nothing is timed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import msgspec
+import pytest
+
+from config.settings import get_settings
+from engine.api.app import App
+from engine.api.board import Board
+from engine.api.metrics import render
+from engine.api.service import Service
+from engine.inference.predictor import Predictor, get_predictor
+from tests.api.running import NGRAM, TEXT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+class Scope:
+    method, path = "POST", "/predict"
+    headers: ClassVar[dict[str, str]] = {}
+
+
+class Protocol:
+    """A request whose client may leave."""
+
+    def __init__(self, *texts: str) -> None:
+        self.body = json.dumps({"texts": texts}).encode()
+        self.left = asyncio.Event()
+        self.status, self.headers, self.answer = 0, dict[str, str](), b""
+
+    def __aiter__(self) -> Any:
+        async def chunks() -> Any:
+            yield self.body
+
+        return chunks()
+
+    async def client_disconnect(self) -> None:
+        await self.left.wait()
+
+    def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        if not self.status:
+            self.status, self.headers, self.answer = status, dict(headers), body
+
+
+class Slow:
+    """One thread computes, and only when the gate is open."""
+
+    def __init__(self, predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.predictor = predictor
+        self.gate = threading.Event()
+        self.batches: list[int] = []
+        model = predictor.follow()
+        run = model.run
+
+        def gated(ids: Any) -> Any:
+            self.batches.append(len(ids))
+            assert self.gate.wait(30)
+            return run(ids)
+
+        monkeypatch.setattr(model, "run", gated)
+        monkeypatch.setattr(model, "_plan", msgspec.structs.replace(model.plan, seconds=1.0))
+
+
+@pytest.fixture
+def slow(demo_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Slow]:
+    monkeypatch.setenv("TAGSCOPE_INFERENCE__QUEUE_TEXTS", "2")
+    monkeypatch.setenv("TAGSCOPE_INFERENCE__THREADS", "1")
+    monkeypatch.setenv("TAGSCOPE_API__MAX_TEXTS", "2")
+    get_settings.cache_clear()
+    get_predictor.cache_clear()
+    slow = Slow(get_predictor(), monkeypatch)
+    yield slow
+    slow.gate.set()
+    assert slow.predictor.close(30)
+
+
+def served(slow: Slow) -> tuple[Service, App]:
+    service = Service(get_settings().api, slow.predictor, Board.create(1), 0)
+    service.follow()
+    return service, App(service)
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    while not condition():
+        await asyncio.sleep(0)
+
+
+def test_a_full_queue_is_refused_at_once_and_says_when(slow: Slow) -> None:
+    async def run() -> None:
+        service, app = served(slow)
+        computed = Protocol("one text")
+        waiting = Protocol("a second text", "a third text")
+        refused = Protocol("a fourth text")
+        tasks = [asyncio.create_task(app(Scope, computed))]
+        await until(lambda: slow.batches)
+        tasks.append(asyncio.create_task(app(Scope, waiting)))
+        await until(lambda: slow.predictor.depth == 2)
+        await app(Scope, refused)
+        assert (refused.status, int(refused.headers["retry-after"]) >= 1) == (429, True)
+        assert json.loads(refused.answer)["type"] == "/docs#/overloaded"
+        slow.gate.set()
+        await asyncio.gather(*tasks)
+        assert (computed.status, waiting.status) == (200, 200)
+        service.tally.publish(slow.predictor)
+        text = render(service.board).decode()
+        assert 'tagscope_requests_total{route="/predict",status="429"} 1.0' in text
+        assert "tagscope_rejected_total 1.0" in text
+
+    asyncio.run(run())
+
+
+def test_who_leaves_while_waiting_leaves_the_queue(slow: Slow) -> None:
+    async def run() -> None:
+        service, app = served(slow)
+        computed, leaving = Protocol("one text"), Protocol("a second text")
+        task = asyncio.create_task(app(Scope, computed))
+        await until(lambda: slow.batches)
+        left = asyncio.create_task(app(Scope, leaving))
+        await until(lambda: slow.predictor.depth == 1)
+        leaving.left.set()
+        await left
+        assert slow.predictor.depth == 0
+        slow.gate.set()
+        await task
+        assert (computed.status, slow.batches) == (200, [1])
+        service.tally.publish(slow.predictor)
+        text = render(service.board).decode()
+        assert 'tagscope_requests_total{route="/predict",status="499"} 1.0' in text
+        assert "tagscope_cancelled_total 1.0" in text
+        assert "tagscope_open_requests 0.0" in text
+
+    asyncio.run(run())
+
+
+def test_what_waits_beyond_its_deadline_is_given_up(slow: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAGSCOPE_API__DEADLINE_SECONDS", "0.1")
+    get_settings.cache_clear()
+
+    async def run() -> None:
+        _, app = served(slow)
+        computed, late = Protocol("one text"), Protocol("a second text")
+        tasks = [asyncio.create_task(app(Scope, computed))]
+        await until(lambda: slow.batches)
+        # Nobody computes; the request ends all the same.
+        await app(Scope, late)
+        assert (late.status, json.loads(late.answer)["type"]) == (503, "/docs#/deadline")
+        assert "retry-after" in late.headers
+        slow.gate.set()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(run())
+
+
+def test_a_fault_of_ours_is_told_without_its_trace(
+    slow: Slow, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def run() -> None:
+        _, app = served(slow)
+        broken = Protocol("one text")
+        monkeypatch.setattr(app, "_predict", None)
+        with pytest.raises(TypeError):
+            await app(Scope, broken)
+        assert (broken.status, json.loads(broken.answer)["type"]) == (500, "/docs#/internal-error")
+        assert b"NoneType" not in broken.answer
+        assert "NoneType" in caplog.text
+
+    asyncio.run(run())
+
+
+def test_a_drained_process_closes_connections_with_its_answers(slow: Slow) -> None:
+    async def run() -> None:
+        service, app = served(slow)
+        slow.gate.set()
+        service.draining = True
+        app.drain()
+        answered = Protocol(TEXT)
+        await app(Scope, answered)
+        assert (answered.status, answered.headers["connection"]) == (200, "close")
+        assert json.loads(answered.answer)["run_id"] == NGRAM
+
+    asyncio.run(run())
