@@ -182,6 +182,7 @@ def throughput(model: Model, way: tuple[str, str], texts: list[str], rounds: int
     """Measure the bare session at its best and the predictor in turn."""
     predictor = predictor_of(model, way)
     served = predictor.load(None)
+    texts = [text for text in texts if served.clean(text)]
     ids = [served.encode(served.clean(text)) for text in texts]
     raw = best_raw(model, way, ids)
     best = raw["best"]

@@ -221,6 +221,7 @@ def serving(results: dict[str, Any]) -> str:
                 found["settings"].get(name, ""),
                 *(rate(server["closed"][number]["rate"]) for number in numbers),
                 rate(server["zipf"]["rate"]) if server["zipf"] else "",
+                f"{server['closed']['64']['core_seconds']['median'] * 1e6:,.0f}",
                 f"{server['mib']['median']:,.0f}",
             )
             for name, server in servers.items()
@@ -262,7 +263,10 @@ def serving(results: dict[str, Any]) -> str:
         )
         parts.append(
             f"### {model}\n\nTexts: {found['texts']}, no two the same.{again} {', '.join(versions)}.\n\n"
-            + table(("server", "settings", *(f"{n} connections, /s" for n in numbers), "Zipf, /s", "MiB"), closed)
+            + table(
+                ("server", "settings", *(f"{n} connections, /s" for n in numbers), "Zipf, /s", "core, µs", "MiB"),
+                closed,
+            )
             + "\n\nOpen loop, Poisson arrivals at a share of what mosec answers at 64 connections; times count from "
             "when a request was due. A round is void where more than 1 % of the planned load was not sent and "
             "answered.\n\n"
@@ -275,7 +279,8 @@ def serving(results: dict[str, Any]) -> str:
         f"{results['processes']} processes that compute, each on one thread; one text a request; every server with the "
         "same ONNX file (or the same weights), tokenizer and texts, at its best settings; JSON by msgspec wherever a "
         f"server lets one choose. Clients run on the same cores. Median of {results['rounds']} rounds, lowest and "
-        "highest in brackets. Tagscope as it is shipped: its result cache is on, and no help where no text comes twice."
+        "highest in brackets; `core` is what a server spends on a request at 64 connections. "
+        "Tagscope as it is shipped: its result cache is on, and no help where no text comes twice."
         "\n\n" + "\n\n".join(parts)
     )
 

@@ -91,6 +91,13 @@ class ApiSettings(_Section):
     body_seconds: float = Field(10, gt=0)
     drain_seconds: float = Field(30, ge=0)
 
+    @field_validator("key")
+    @classmethod
+    def _fits_a_header(cls, key: str) -> str:
+        if key != key.strip() or not key.isascii() or not key.isprintable():
+            raise ValueError("a key has visible ASCII characters only, and no space at its ends")
+        return key
+
 
 class DashboardSettings(_Section):
     """What the page is called and where `tagscope dashboard` serves it."""

@@ -59,6 +59,8 @@ class Outcome:
         Length of the measured time.
     p50, p90, p99, p999, slowest
         Seconds of an answer, of the whole run, from when it was sent: a closed loop leaves out what it did not send.
+    core_seconds
+        Time of one core that the server spent on a request: unlike the rate, it does not count what the client took.
     repeats
         How often a thread began its texts anew: 0 where no text was sent twice.
     """
@@ -73,6 +75,7 @@ class Outcome:
     p99: float
     p999: float
     slowest: float
+    core_seconds: float
     repeats: int
 
     def plain(self) -> dict[str, Any]:
@@ -108,7 +111,9 @@ def closed_loop(server: Server, bodies: Bodies, load: Load) -> Outcome:
         *("--timeout", f"{_TIMEOUT_SECONDS}s", "--script", str(SCRIPT), f"http://127.0.0.1:{server.port}/predict"),
         *("--", str(bodies.path), str(load.warm), str(load.seconds if timed else 0), *positions),
     ]
+    before = server.processor_seconds()
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    spent = server.processor_seconds() - before
     found = msgspec.json.decode(next(line for line in printed.splitlines() if line.startswith(_MARK))[len(_MARK) :])
     lost = found["connect"] + found["read"] + found["write"] + found["timeout"]
     if timed:
@@ -127,5 +132,6 @@ def closed_loop(server: Server, bodies: Bodies, load: Load) -> Outcome:
         p99=found["p99"],
         p999=found["p99.9"],
         slowest=found["max"],
+        core_seconds=spent / max(1, found["requests"]),
         repeats=found["repeats"],
     )

@@ -115,7 +115,7 @@ def _server(visits: Sequence[Visit]) -> dict[str, Any]:
 def _runs(runs: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     if not runs:
         return None
-    figures = {name: spread(run[name] for run in runs) for name in ("rate", "p50", "p99", "p999")}
+    figures = {name: spread(run[name] for run in runs) for name in ("rate", "p50", "p99", "p999", "core_seconds")}
     return {**figures, **{name: sum(run[name] for run in runs) for name in ("answered", "rejected", "failed")}}
 
 

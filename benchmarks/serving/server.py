@@ -83,10 +83,10 @@ class Server:
         self.ask(self._text)
         if self._restless:
             return
-        idle, before = 0, self._processor_seconds()
+        idle, before = 0, self.processor_seconds()
         for _ in range(int(_REST_SECONDS / _TICK_SECONDS)):
             self._tick()
-            now = self._processor_seconds()
+            now = self.processor_seconds()
             idle = idle + 1 if now - before <= _IDLE_SHARE * _TICK_SECONDS else 0
             before = now
             if idle == _IDLE_TICKS:
@@ -128,7 +128,8 @@ class Server:
         except psutil.NoSuchProcess:
             return []
 
-    def _processor_seconds(self) -> float:
+    def processor_seconds(self) -> float:
+        """Return the time that all its processes have spent on cores since they began."""
         seconds = 0.0
         for process in self._tree():
             with contextlib.suppress(psutil.Error):
@@ -167,15 +168,17 @@ def running(command: Sequence[str], variables: Mapping[str, str], port: int, scr
 
 
 def _end(first: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(psutil.NoSuchProcess):
+    try:
         tree = [psutil.Process(first.pid), *psutil.Process(first.pid).children(recursive=True)]
         first.send_signal(signal.SIGTERM)
         _, left = psutil.wait_procs(tree, timeout=_STOP_SECONDS)
         for process in left:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        psutil.wait_procs(left, timeout=_STOP_SECONDS)
-    # Whoever was born meanwhile is of the same group.
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(first.pid, signal.SIGKILL)
-    first.wait()
+    except psutil.NoSuchProcess:
+        pass
+    finally:
+        # Also where the waiting was cut short, and for who was born meanwhile: all are of one group.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(first.pid, signal.SIGKILL)
+        first.wait()

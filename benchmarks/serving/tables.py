@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from serving.rounds import MAIN
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -27,12 +29,18 @@ def print_servers(title: str, titles: dict[str, str], servers: dict[str, Any]) -
     """Print answers per second of every closed loop, then the open loops."""
     first = next(iter(servers.values()))
     table = Table(
-        "server", *(f"{number} conn., /s" for number in first["closed"]), "Zipf texts, /s", "MiB", title=title
+        "server",
+        *(f"{number} conn., /s" for number in first["closed"]),
+        "Zipf texts, /s",
+        "core µs",
+        "MiB",
+        title=title,
     )
     for name, found in servers.items():
         rates = [per_second(run["rate"]) for run in found["closed"].values()]
         zipf = per_second(found["zipf"]["rate"]) if found["zipf"] else ""
-        table.add_row(titles[name], *rates, zipf, f"{found['mib']['median']:,.0f}")
+        cost = f"{found['closed'][str(MAIN)]['core_seconds']['median'] * 1e6:,.0f}"
+        table.add_row(titles[name], *rates, zipf, cost, f"{found['mib']['median']:,.0f}")
     _OUT.print(table)
     table = Table(
         "open loop", "of mosec", "planned /s", "p50 ms", "p99 ms", "p99.9 ms", "answers /s", "void", title=title

@@ -17,9 +17,20 @@ from engine.api.metrics import GONE, ROUTES
 from engine.api.openapi import document
 from engine.api.page import POLICY, page
 from engine.api.predict import Predict
-from engine.api.problems import BROKEN, KEYLESS, METHOD, NO_KEY, NO_RUN, NOT_FOUND, NOT_JSON, ProblemError, problem_of
+from engine.api.problems import (
+    BROKEN,
+    KEYLESS,
+    METHOD,
+    NO_KEY,
+    NO_RUN,
+    NOT_FOUND,
+    NOT_JSON,
+    ProblemError,
+    overloaded,
+    problem_of,
+)
 from engine.api.records import RUN_ID, Alive
-from engine.errors import TagscopeError
+from engine.errors import OverloadedError, TagscopeError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -116,7 +127,7 @@ class App:
                     raise _wrong_method(scope.method, ("POST",))
                 if not self._open:
                     self._guard(headers)
-                status, reply, body = 200, self._answer_headers, await self._predict(headers, protocol)
+                status, reply, body = 200, self._answer_headers, await self._predict(headers, protocol, started)
             else:
                 route, run_id = self._route(scope.path)
                 number = route.number
@@ -128,6 +139,9 @@ class App:
             answered = True
         except ProblemError as problem:
             status, reply, body, answered = problem.status, problem.headers, problem.body(), True
+        except OverloadedError as error:
+            reply, body = overloaded(str(error), round(error.retry_after + 0.499))
+            status, answered = 429, True
         except TagscopeError as error:
             told = problem_of(error)
             status, reply, body, answered = told.status, told.headers, told.body(), True

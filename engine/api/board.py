@@ -59,13 +59,18 @@ class State(enum.IntEnum):
 
 
 class Served(msgspec.Struct, frozen=True):
-    """What a process answers with; where `run_id` is empty, `reason` says why it cannot."""
+    """What a process answers with.
+
+    `reason` says why the promoted run does not answer, and `kind` which problem that is: nothing answers where `run_id`
+    is empty, else the former run goes on. Both are empty where all is well.
+    """
 
     run_id: str = ""
     model: str = ""
     model_digest: str = ""
     backend: str = ""
     precision: str = ""
+    kind: str = ""
     reason: str = ""
 
 

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 # So much, in bytes, of a body that is too large is read and thrown away: a client that is still writing would
 # otherwise meet a broken connection instead of the answer.
 _THROWN_AWAY = 64 * 2**20
-_JSON = "application/json"
+JSON = "application/json"
 _LONGEST_NUMBER = 12
+BROKEN_OFF = (asyncio.CancelledError, ProtocolError, ProtocolClosed)
+"""Raised where a body does not come."""
 
 
 class GoneError(Exception):
@@ -36,7 +38,10 @@ class Bodies:
     def __init__(self, settings: ApiSettings) -> None:
         self._most = settings.max_body_bytes
         self._seconds = settings.body_seconds
-        self._reading: dict[asyncio.Task[Any], float] = {}
+        # A number with fewer digits than the largest is smaller.
+        self.digits = len(str(settings.max_body_bytes))
+        self.reading: dict[asyncio.Task[Any], float] = {}
+        """Since when each task reads, by `time.monotonic`."""
         self._late: set[asyncio.Task[Any]] = set()
 
     async def read(self, headers: Any, protocol: Any) -> bytes:
@@ -55,7 +60,7 @@ class Bodies:
             The client left.
         """
         media = headers.get("content-type")
-        if media is not None and media != _JSON and media.partition(";")[0].strip().lower() != _JSON:
+        if media is not None and media != JSON and media.partition(";")[0].strip().lower() != JSON:
             raise ProblemError(
                 MEDIA, f"This address takes application/json, not {media[:100]!r}; send JSON and say so."
             )
@@ -65,29 +70,41 @@ class Bodies:
             # The client asks before it sends.
             raise self._too_large(length)
         task: Any = asyncio.current_task()
-        self._reading[task] = time.monotonic()
+        self.reading[task] = time.monotonic()
         try:
             if length is not None and fits:
                 content: bytes = await protocol()
                 return content
             return await self._streamed(protocol, length)
-        except asyncio.CancelledError:
-            if task not in self._late:
-                raise
-            self._late.remove(task)
-            task.uncancel()
-            raise ProblemError(
-                SLOW_BODY, f"The body did not arrive within {self._seconds:g} seconds; send it again, faster."
-            ) from None
-        except (ProtocolError, ProtocolClosed):
-            raise GoneError from None
+        except BROKEN_OFF as error:
+            raise self.reason(task, error) from None
         finally:
-            del self._reading[task]
+            del self.reading[task]
+
+    def reason(self, task: asyncio.Task[Any], error: BaseException) -> BaseException:
+        """Return what is to be raised where reading was broken off.
+
+        Parameters
+        ----------
+        task
+            Reads.
+        error
+            One of `BROKEN_OFF`.
+        """
+        if not isinstance(error, asyncio.CancelledError):
+            return GoneError()
+        if task not in self._late:
+            return error
+        self._late.remove(task)
+        task.uncancel()
+        return ProblemError(
+            SLOW_BODY, f"The body did not arrive within {self._seconds:g} seconds; send it again, faster."
+        )
 
     def sweep(self) -> None:
         """End the reading of bodies that take too long; called about once a second."""
         latest = time.monotonic() - self._seconds
-        for task, since in list(self._reading.items()):
+        for task, since in list(self.reading.items()):
             if since < latest:
                 self._late.add(task)
                 task.cancel()

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import stat
 import struct
 import sys
 import time
@@ -103,9 +104,12 @@ def _listening_on(address: object) -> list[int]:
     found = []
     for name in os.listdir("/dev/fd"):
         try:
+            # Of nothing but sockets may a copy be closed: that of the board would take this process's locks with it.
+            if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                continue
             candidate = socket.socket(fileno=os.dup(int(name)))
         except OSError:
-            # No socket, or the folder that is just being read.
+            # The folder that is just being read.
             continue
         with candidate, contextlib.suppress(OSError):
             if candidate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) and candidate.getsockname() == address:

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-from engine.api.board import COUNTS, Served, State
+from engine.api.board import COUNTS, State
 from engine.inference.counters import BATCH_EDGES, Counters
 
 if TYPE_CHECKING:
@@ -142,7 +142,9 @@ class _OnBoard(Collector):
             "Share of the computed tokens that was padding",
             value=1 - engine["tokens"] / padded if padded else 0.0,
         )
-        now = dict(zip(_GAUGES, totals[_GAUGES_AT:], strict=True))
+        # What a killed process had open or queued is gone with it, even before another one takes its slot.
+        alive = [slot.counts for slot in self._board.slots if slot.state is not State.DEAD and slot.pid]
+        now = {name: sum(counts[place] for counts in alive) for place, name in enumerate(_GAUGES, start=_GAUGES_AT)}
         yield GaugeMetricFamily("tagscope_queue_texts", "Texts that wait", value=now["queue_texts"])
         yield GaugeMetricFamily("tagscope_open_requests", "Requests being answered", value=now["open_requests"])
         yield GaugeMetricFamily("tagscope_cache_bytes", "Memory of the result caches", value=now["cache_bytes"])
@@ -198,11 +200,12 @@ def _processes(board: Board) -> Iterator[Metric]:
         "Processes that serve a model",
         labels=("run_id", "model", "model_digest", "backend", "precision"),
     )
-    serving: dict[Served, int] = {}
+    serving: dict[tuple[str, str, str, str, str], int] = {}
     for slot, state in zip(board.slots, states, strict=True):
         served = slot.served
         if state is State.READY and served is not None and served.run_id:
-            serving[served] = serving.get(served, 0) + 1
-    for served, count in serving.items():
-        info.add_metric((served.run_id, served.model, served.model_digest, served.backend, served.precision), count)
+            values = (served.run_id, served.model, served.model_digest, served.backend, served.precision)
+            serving[values] = serving.get(values, 0) + 1
+    for values, count in serving.items():
+        info.add_metric(values, count)
     yield info

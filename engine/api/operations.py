@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from engine.api.metrics import render
-from engine.api.problems import DRAINING, FEW_READY, NOT_READY, ProblemError
+from engine.api.problems import BY_NAME, DRAINING, FEW_READY, ProblemError
 from engine.api.records import Cleared, Ready
 
 if TYPE_CHECKING:
@@ -34,17 +34,20 @@ def ready(service: Service) -> Ready:
     if service.draining:
         raise ProblemError(DRAINING, "The service is being stopped; ask another one.", retry_after=1)
     if len(can) < needed:
-        reasons = [served.reason for slot in service.board.slots if (served := slot.served) and served.reason]
-        if reasons:
-            raise ProblemError(NOT_READY, reasons[0], retry_after=1)
+        for slot in service.board.slots:
+            served = slot.served
+            if served is not None and served.reason and not served.run_id:
+                raise ProblemError(BY_NAME[served.kind], served.reason, retry_after=1)
         raise ProblemError(
             FEW_READY,
             f"{len(can)} of {len(service.board.slots)} processes can answer now and {needed} must; ask again in a "
             "moment.",
             retry_after=1,
         )
-    served = can[0].served
-    return Ready("ready", served.run_id if served else "", len(can), needed, len(service.board.slots))
+    answering = [served for slot in can if (served := slot.served) is not None]
+    reason = next((served.reason for served in answering if served.reason), "")
+    run_id = answering[0].run_id if answering else ""
+    return Ready("ready", run_id, len(can), needed, len(service.board.slots), reason)
 
 
 async def metrics(service: Service) -> bytes:

@@ -149,8 +149,14 @@ $("ask").addEventListener("submit", predict);
 $("ask").addEventListener("input", showCommand);
 $("key").addEventListener("change", listRuns);
 $("copy").addEventListener("click", async () => {
-  await navigator.clipboard.writeText($("command").textContent);
-  $("copy").textContent = "Copied";
+  try {
+    await navigator.clipboard.writeText($("command").textContent);
+    $("copy").textContent = "Copied";
+  } catch {
+    // Over plain HTTP from another machine a page may not touch the clipboard.
+    getSelection().selectAllChildren($("command"));
+    $("copy").textContent = "Selected";
+  }
 });
 addEventListener("hashchange", openTarget);
 openTarget();

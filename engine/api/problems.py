@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -68,11 +68,13 @@ REFUSED = Kind("texts-refused", 422, "None of the texts can be answered; `errors
 OVERLOADED = Kind("overloaded", 429, "The queue is full; ask again after `Retry-After` seconds.")
 BROKEN = Kind("internal-error", 500, "The fault is the service's; its log says more.")
 DAMAGED = Kind("run-unusable", 503, "The run is damaged or cannot be computed on this machine.")
-NOT_READY = Kind("not-ready", 503, "No run is promoted, or it is still being loaded.")
+NOTHING_PROMOTED = Kind("nothing-promoted", 503, "No run is promoted, or the one that was is gone; promote another.")
+NOT_READY = Kind("not-ready", 503, "The run is still being loaded.")
 FEW_READY = Kind("few-processes", 503, "Fewer processes can answer than there must be.")
 DRAINING = Kind("draining", 503, "The service is being stopped.")
 LATE = Kind("deadline", 503, "The answer would have come later than `api.deadline_seconds`.")
 KINDS = tuple(value for value in globals().values() if isinstance(value, Kind))
+BY_NAME = {kind.name: kind for kind in KINDS}
 
 _NOT_YET = 1.0
 
@@ -119,9 +121,14 @@ class ProblemError(Exception):
 
     def body(self) -> bytes:
         """Return the problem details as JSON."""
-        return msgspec.json.encode(
-            Problem(self.kind.type, HTTPStatus(self.status).phrase, self.status, self.detail, self.errors)
-        )
+        return msgspec.json.encode(Problem(self.kind.type, self.kind.title, self.status, self.detail, self.errors))
+
+
+@functools.lru_cache(1024)
+def overloaded(detail: str, retry_after: int) -> tuple[list[tuple[str, str]], bytes]:
+    """Return headers and body of a 429; kept, since under overload one follows the other and hardly any differs."""
+    problem = ProblemError(OVERLOADED, public(detail), retry_after=retry_after)
+    return problem.headers, problem.body()
 
 
 def problem_of(error: TagscopeError) -> ProblemError:

@@ -17,7 +17,7 @@ from engine.api.app import App
 from engine.api.board import Board
 from engine.api.listener import Listener
 from engine.api.service import Service
-from engine.errors import TagscopeError
+from engine.errors import RunNotFoundError, TagscopeError
 from engine.inference.predictor import get_predictor
 
 _LOG = logging.getLogger("tagscope.api")
@@ -25,8 +25,12 @@ _TICK = 0.05
 _SWEEP_TICKS = 20
 # A model that takes longer to load than this does not keep the process from answering that it is alive.
 _PATIENCE = 2.0
-# A run that cannot be served is tried again after so many looks at the pointer.
-_LOOKS_AFTER_FAILURE = 20
+# A run that cannot be served is tried again after so many looks at the pointer, each time after twice as many up to the
+# most, and at once where the pointer moves: opening it reads and hashes all its files.
+_LOOKS_AFTER_FAILURE, _MOST_LOOKS = 20, 200
+# A thread that computes gives way to the event loop after so long at the latest, and the loop to the threads: with
+# Python's own 5 ms a loop that refuses most of what comes would keep them from computing what was accepted.
+_SWITCH_SECONDS = 0.0005
 # Clients that keep connections open have the next request on its way: it is answered and closes the connection. This is
 # over when no request has come for so long, in seconds, and at the latest after so many.
 _QUIET = 0.5
@@ -52,17 +56,31 @@ class Follower(threading.Thread):
     def run(self) -> None:
         """Look at the pointer until `stop`."""
         said = ""
-        wait = 1
-        while not self._stopping.wait(0 if not self.tried.is_set() else _TICK * wait):
+        wait = left = 0
+        failed: str | None = None
+        while not self._stopping.wait(_TICK if self.tried.is_set() else 0):
+            pointer = self._pointer()
+            if left and pointer == failed:
+                left -= 1
+                continue
             try:
                 self._service.follow()
-                said, wait = "", 1
+                said, wait = "", 0
             except TagscopeError as error:
                 if str(error) != said:
                     said = str(error)
                     _LOG.warning("%s", said)
-                wait = _LOOKS_AFTER_FAILURE
+                wait = min(max(_LOOKS_AFTER_FAILURE, 2 * wait if pointer == failed else 0), _MOST_LOOKS)
+                failed = pointer
+            left = wait
             self.tried.set()
+
+    def _pointer(self) -> str | None:
+        try:
+            return self._service.predictor.store.promoted()
+        except RunNotFoundError:
+            # It is damaged; mended, it names a run.
+            return ""
 
     def stop(self) -> None:
         """End soon."""
@@ -152,6 +170,7 @@ def main(arguments: list[str]) -> NoReturn:
     # Ctrl+C reaches the supervisor, which ends its processes in order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.basicConfig(format="%(asctime)s %(process)d %(levelname)s %(message)s", level=logging.WARNING)
+    sys.setswitchinterval(_SWITCH_SECONDS)
     code = 1
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import msgspec
 
+from engine.inference.prediction import RefusalKind
+
 RUN_ID = "^[0-9a-f]{32}$"
 RunId = Annotated[str, msgspec.Meta(pattern=RUN_ID, description="32 characters of 0-9 and a-f")]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -43,6 +45,13 @@ class RefusedText(msgspec.Struct):
 
     input_text: Annotated[str, msgspec.Meta(max_length=200, description="The first 200 characters")]
     error: Annotated[str, msgspec.Meta(description="What is wrong and what to do")]
+    kind: Annotated[
+        RefusalKind,
+        msgspec.Meta(
+            description="`data`: no run can answer it as it is; `deadline`: it waited too long; `failed`: it could not "
+            "be computed"
+        ),
+    ] = "data"
 
 
 class PredictAnswer(msgspec.Struct):
@@ -66,14 +75,22 @@ class RunSummary(msgspec.Struct):
     version: str
     num_rows: int
     labels: tuple[str, ...]
-    promoted: Annotated[bool, msgspec.Meta(description="Whether it answers requests that name no run")]
+    promoted: Annotated[bool, msgspec.Meta(description="Whether it was chosen to answer requests that name no run")]
+    served: Annotated[
+        bool,
+        msgspec.Meta(
+            description="Whether it answers them: the promoted run once it is loaded, and the former one where it "
+            "cannot be"
+        ),
+    ]
 
 
 class RunList(msgspec.Struct):
     """The runs that there are, newest first."""
 
     runs: list[RunSummary]
-    promoted: RunId | None
+    promoted: Annotated[RunId | None, msgspec.Meta(description="Chosen to answer requests that name no run")]
+    served: Annotated[RunId | None, msgspec.Meta(description="Answers them; null before it is loaded")]
     broken: Annotated[list[str], msgspec.Meta(description="Runs that cannot be read")]
 
 
@@ -110,14 +127,17 @@ class Alive(msgspec.Struct):
     status: str
 
 
-class Ready(msgspec.Struct):
+class Ready(msgspec.Struct, omit_defaults=True):
     """Enough processes can answer now."""
 
     status: str
-    run_id: RunId
+    run_id: Annotated[RunId, msgspec.Meta(description="Answers requests that name no run")]
     ready: Annotated[int, msgspec.Meta(description="Processes that can answer")]
     needed: Annotated[int, msgspec.Meta(description="How many there must be")]
     processes: Annotated[int, msgspec.Meta(description="How many there are when all is well")]
+    reason: Annotated[
+        str, msgspec.Meta(description="Why the promoted run is not served, where a former one goes on answering")
+    ] = ""
 
 
 class RefusedPosition(msgspec.Struct):

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from engine.api.board import Turn
-from engine.api.problems import NO_MODEL, NOT_READY, OVERTAKEN, ProblemError
+from engine.api.problems import DRAINING, NO_MODEL, NOT_READY, OVERTAKEN, ProblemError
 from engine.api.records import Promoted, RunDetail, RunList, RunSummary
 from engine.errors import BundleError, RunNotFoundError
 
@@ -23,9 +23,9 @@ _LONGEST_WAIT = 60.0
 def list_runs(service: Service) -> RunList:
     """Return the runs, newest first; reads the disk."""
     store = service.predictor.store
-    promoted = _promoted(service)
-    runs = [RunSummary(**_summary(manifest, promoted)) for manifest in store.runs()]
-    return RunList(runs, promoted, sorted(store.broken()))
+    promoted, served = _promoted(service), _served(service)
+    runs = [RunSummary(**_summary(manifest, promoted, served)) for manifest in store.runs()]
+    return RunList(runs, promoted, served, sorted(store.broken()))
 
 
 def describe_run(service: Service, run_id: str) -> RunDetail:
@@ -39,7 +39,7 @@ def describe_run(service: Service, run_id: str) -> RunDetail:
     bundle = service.predictor.store.open(run_id)
     manifest = bundle.manifest
     return RunDetail(
-        **_summary(manifest, _promoted(service)),
+        **_summary(manifest, _promoted(service), _served(service)),
         task=manifest.task,
         text_fields=manifest.text_fields,
         parameters=manifest.parameters,
@@ -71,8 +71,15 @@ def promote(service: Service, run_id: str) -> Promoted:
         look = threading.Event()
         while True:
             serving, lacking = _serving(service, run_id)
-            if not lacking:
+            if serving and not lacking:
                 return Promoted(run_id, model.model_name, model.model_digest, serving)
+            if service.draining:
+                raise ProblemError(
+                    DRAINING,
+                    f"Run {run_id} is promoted and the service is being stopped; it serves the run when it is started "
+                    "again.",
+                    retry_after=5,
+                )
             if _promoted(service) != run_id:
                 raise ProblemError(
                     OVERTAKEN, f"Run {run_id} was promoted, and then somebody promoted another; GET /runs says which."
@@ -103,7 +110,11 @@ def _promoted(service: Service) -> str | None:
         return None
 
 
-def _summary(manifest: Manifest, promoted: str | None) -> dict[str, Any]:
+def _served(service: Service) -> str | None:
+    return None if service.model is None else service.model.run_id
+
+
+def _summary(manifest: Manifest, promoted: str | None, served: str | None) -> dict[str, Any]:
     return {
         "run_id": manifest.run_id,
         "created": manifest.created,
@@ -114,6 +125,7 @@ def _summary(manifest: Manifest, promoted: str | None) -> dict[str, Any]:
         "num_rows": manifest.dataset.num_rows,
         "labels": manifest.labels,
         "promoted": manifest.run_id == promoted,
+        "served": manifest.run_id == served,
     }
 
 

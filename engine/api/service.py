@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.api.board import Served, State
 from engine.api.metrics import Tally
-from engine.api.problems import NOT_READY, ProblemError, public
+from engine.api.problems import DAMAGED, NOT_READY, NOTHING_PROMOTED, ProblemError, public
 from engine.errors import OverloadedError, RunNotFoundError, TagscopeError
 
 if TYPE_CHECKING:
@@ -56,9 +56,11 @@ class Service:
         self.slot.occupy(board.newest_order)
         self.tally = Tally(self.slot)
         self.model: ServedModel | None = None
-        self.reason = "The model is being loaded; ask again in a moment."
         self.draining = False
+        self._missing = (NOT_READY, "The model is being loaded; ask again in a moment.")
+        self._shown: Served | None = None
         self._tried = False
+        self._loads: dict[str, asyncio.Future[Any]] = {}
         self._waiting = 0
         self._disk = ThreadPoolExecutor(2, "tagscope-disk")
         self._turns = ThreadPoolExecutor(1, "tagscope-promote")
@@ -74,16 +76,13 @@ class Service:
         try:
             model = self.predictor.follow()
         except TagscopeError as error:
-            if not self._tried or self.model is None:
-                self.reason = public(str(error))
-                self.slot.served = Served(reason=self.reason)
+            kind = NOTHING_PROMOTED if isinstance(error, RunNotFoundError) else DAMAGED
+            self._missing = (kind, public(str(error)))
+            self._show(self.model, kind.name, self._missing[1])
             raise
         else:
-            if model is not self.model or not self._tried:
-                self.model = model
-                self.slot.served = Served(
-                    model.run_id, model.model_name, model.model_digest, model.backend, model.precision
-                )
+            self.model = model
+            self._show(model)
         finally:
             self._tried = True
             self.show_state()
@@ -131,7 +130,8 @@ class Service:
             There is none.
         """
         if self.model is None:
-            raise ProblemError(NOT_READY, self.reason, retry_after=1)
+            kind, reason = self._missing
+            raise ProblemError(kind, reason, retry_after=1)
         return self.model
 
     async def model_of(self, run_id: str) -> ServedModel:
@@ -147,7 +147,11 @@ class Service:
         model = self.predictor.loaded(run_id)
         if model is not None:
             return model
-        loading = self.on_disk(self.predictor.load, run_id)
+        loading = self._loads.get(run_id)
+        if loading is None:
+            # One thread loads for all who ask meanwhile; the other one is free for other runs.
+            loading = self._loads[run_id] = self.on_disk(self.predictor.load, run_id)
+            loading.add_done_callback(lambda _: self._loads.pop(run_id))
         try:
             return await asyncio.wait_for(asyncio.shield(loading), self.settings.deadline_seconds)
         except TimeoutError:
@@ -184,6 +188,16 @@ class Service:
         if not future.cancelled():
             # Looked at, so that nobody complains where the client had left.
             future.exception()
+
+    def _show(self, model: ServedModel | None, kind: str = "", reason: str = "") -> None:
+        """Write on the board what is served, and why it is not the promoted run."""
+        served = Served(kind=kind, reason=reason)
+        if model is not None:
+            served = Served(
+                model.run_id, model.model_name, model.model_digest, model.backend, model.precision, kind, reason
+            )
+        if served != self._shown:
+            self._shown = self.slot.served = served
 
     def _loaded(self, run_id: str) -> ServedModel | None:
         try:

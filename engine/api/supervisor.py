@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import resource
 import signal
 import socket
 import sys
@@ -34,6 +35,8 @@ _HUNG_SECONDS = 60.0
 _LOOK_SECONDS = 5.0
 # What a process needs to end itself after its time to drain is over.
 _MARGIN = 3.0
+# A connection is a descriptor, and the usual 1,024 are few.
+_DESCRIPTORS = 65_536
 
 
 class Doors:
@@ -123,6 +126,7 @@ class Supervisor:
         self._doors = Doors(self.host, api.port if port is None else port, count)
         self._board = Board.create(count)
         self._stopping = asyncio.Event()
+        self._running: dict[int, asyncio.subprocess.Process] = {}
         # Together the processes have one inference thread per core.
         threads = settings.inference.threads or max(1, usable_cores() // count)
         self._environment = os.environ | {
@@ -156,7 +160,7 @@ class Supervisor:
             slot.expect()
             started = time.monotonic()
             try:
-                process = await self._start(number)
+                process = self._running[number] = await self._start(number)
             except OSError as error:
                 slot.vacate(replaced=False)
                 failures += 1
@@ -215,10 +219,12 @@ class Supervisor:
     async def _watch(self) -> None:
         """Kill processes that hang."""
         while not self._stopping.is_set():
-            for slot in self._board.slots:
-                if slot.alive and slot.pid and time.monotonic() - slot.heartbeat > _HUNG_SECONDS:
+            for number, process in self._running.items():
+                # One that hangs at its very start has not even written its number on the board.
+                slot = self._board.slots[number]
+                if slot.alive and time.monotonic() - slot.heartbeat > _HUNG_SECONDS:
                     with contextlib.suppress(ProcessLookupError):
-                        os.kill(slot.pid, signal.SIGKILL)
+                        process.kill()
             await self._pause(_LOOK_SECONDS)
 
 
@@ -249,10 +255,21 @@ def serve(
 
     async def run() -> None:
         supervisor = Supervisor(settings, host=host, port=port, processes=processes)
+        allow_descriptors()
         announce(supervisor.url)
         await supervisor.run()
 
     asyncio.run(run())
+
+
+def allow_descriptors() -> None:
+    """Raise the limit of open files as far as it may be, for this process and those that it starts."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        # A system may allow less than it says; what there was is kept then.
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _resolved(host: str, port: int) -> tuple[socket.AddressFamily, Any]:

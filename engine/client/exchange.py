@@ -12,7 +12,7 @@ import msgspec
 
 from engine.client.problems import TOO_LARGE
 from engine.errors import TagscopeError
-from engine.inference.prediction import SHOWN_CHARACTERS, Prediction, Refusal
+from engine.inference.prediction import SHOWN_CHARACTERS, Prediction, Refusal, RefusalKind
 from engine.runs.manifest import checked_run_id
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class _Item(msgspec.Struct):
     below_threshold: bool = False
     cached: bool = False
     error: str = ""
+    kind: RefusalKind = "data"
 
 
 class _Answer(msgspec.Struct):
@@ -220,7 +221,7 @@ def _result(text: Any, position: int, item: _Item, answer: _Answer, seconds: flo
         sentence = f"Text {position} is not a text but {type(text).__name__}; give a string."
         return Refusal(str(text)[:SHOWN_CHARACTERS], sentence)
     if item.error:
-        return Refusal(text[:SHOWN_CHARACTERS], _NUMBER.sub(f"Text {position} ", item.error))
+        return Refusal(text[:SHOWN_CHARACTERS], _NUMBER.sub(f"Text {position} ", item.error), item.kind)
     return Prediction(
         text,
         item.predicted_tag,

@@ -29,6 +29,7 @@ _KINDS: dict[str, type[TagscopeError]] = {
     "draining": ClosedError,
     "no-model": BundleError,
     "not-ready": TagscopeError,
+    "nothing-promoted": RunNotFoundError,
     "run-unusable": BundleError,
 }
 # The service says so too, but not under an address that is its own.
@@ -92,7 +93,7 @@ class Problem(msgspec.Struct, frozen=True):
     @property
     def asks_again_after(self) -> float | None:
         """Seconds after which the same request may be answered; None where only another request can be."""
-        later = self.status in _LATER and not issubclass(self.kind, DeadlineError | BundleError)
+        later = self.status in _LATER and not issubclass(self.kind, DeadlineError | BundleError | RunNotFoundError)
         return self.retry_after if later else None
 
     def error(self, url: str) -> TagscopeError:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from engine.client.connection import Connection
 from engine.client.exchange import Exchange
-from engine.errors import DataError
-from engine.inference.prediction import Prediction, Refusal
+from engine.inference.prediction import REFUSALS, Prediction, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -189,4 +188,4 @@ def _raise_first(answers: Sequence[Prediction | Refusal], errors: _Errors) -> No
     if errors == "raise":
         for answer in answers:
             if isinstance(answer, Refusal):
-                raise DataError(answer.error)
+                raise REFUSALS[answer.kind](answer.error)

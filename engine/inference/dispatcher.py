@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from engine.inference.cache import ResultCache
     from engine.inference.model import ServedModel
 
+_NO_DEADLINE = float("inf")
 _LONGEST_WAIT = 60.0  # seconds, in `retry_after`
 
 
@@ -81,7 +82,8 @@ class Dispatcher:
             return self.try_ask(texts, model, deadline, on_done, loop, first)
         except OverloadedError as error:
             driver = self._driver(model)
-            error.retry_after = min(max(driver.scheduler.depth * driver.seconds_per_text, 1.0), _LONGEST_WAIT)
+            waiting = driver.scheduler.depth * driver.seconds_per_text / driver.threads
+            error.retry_after = min(max(waiting, 1.0), _LONGEST_WAIT)
             with self._lock:
                 self.counters.rejected += len(texts)
             raise
@@ -97,7 +99,7 @@ class Dispatcher:
     ) -> Call:
         """Queue texts as `ask` does; a full queue is not counted as a rejection, because the caller tries again."""
         call = Call(model, texts, self._cancel, on_done, loop)
-        until = float("inf") if deadline is None else time.monotonic() + deadline
+        until = _NO_DEADLINE if deadline is None else time.monotonic() + deadline
         wanted = self._looked_up(call, until, first)
         driver = self._driver(model)
         with self._lock:
@@ -128,17 +130,33 @@ class Dispatcher:
             driver.start(loop)
         return call
 
-    def ask_patiently(self, texts: Sequence[str], model: ServedModel, deadline: float | None, first: int) -> Call:
-        """Queue texts as soon as there is room for all of them; blocks until then."""
-        scheduler = self._driver(model).scheduler
+    def ask_patiently(self, texts: Sequence[str], model: ServedModel, until: float, first: int) -> Call:
+        """Queue texts as soon as there is room for all of them; blocks until then.
+
+        Parameters
+        ----------
+        texts, model, first
+            As `ask`.
+        until
+            When to give up, on `time.monotonic`.
+
+        Raises
+        ------
+        engine.errors.DeadlineError
+            There was no room in time.
+        """
+        driver = self._driver(model)
+        scheduler = driver.scheduler
         while True:
-            with self._lock:
-                self._settled.wait_for(lambda: scheduler.depth + len(texts) <= scheduler.capacity)
             try:
-                return self.try_ask(texts, model, deadline, None, None, first)
+                return self.try_ask(texts, model, until - time.monotonic(), None, None, first)
             except OverloadedError:
-                # Others were faster; the next room is waited for.
-                continue
+                # Where a loop that this thread blocks was to compute what waits, nobody else would.
+                driver.start(None)
+            with self._lock:
+                left = None if until == _NO_DEADLINE else until - time.monotonic()
+                if not self._settled.wait_for(lambda: scheduler.depth + len(texts) <= scheduler.capacity, left):
+                    raise DeadlineError("There was no room for the texts before their deadline; try again later.")
 
     def close(self, timeout: float | None = None) -> bool:
         """Take nothing new and wait until everything that was accepted is answered.

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 # Weight of the newest batch in the running mean of seconds per text.
 _NEWEST = 0.1
+# Long texts of a model that is cheap for short ones must not keep an event loop from everything else for longer.
+_TURN_SECONDS = 0.005
 
 
 class Driver:
@@ -54,6 +56,8 @@ class Driver:
         self._lock = lock
         self._counters = counters
         self._settle = settle
+        self.threads = 1
+        """How many compute side by side."""
         self.seconds_per_text = 0.0
         """Running mean of the time that a text took in its batch."""
 
@@ -124,13 +128,14 @@ class InlineDriver(Driver):
         elif self._expected_on is not loop:
             # All requests that the loop reads in this turn are queued before the next turn begins.
             self._expected_on = loop
-            loop.call_soon(self.drive)
+            loop.call_soon(self.drive, loop)
 
-    def drive(self) -> None:
-        """Compute until nothing waits."""
+    def drive(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        """Compute until nothing waits, or, on a loop, until others have to have their turn."""
         self._expected_on = None
+        until = time.perf_counter() + _TURN_SECONDS
         with self._computing:
-            while True:
+            while loop is None or time.perf_counter() < until:
                 with self._lock:
                     batch = self.scheduler.next_batch()
                     finished = self.scheduler.take_finished()
@@ -144,6 +149,7 @@ class InlineDriver(Driver):
                     # Ctrl+C, as a rule: whoever asks for the same text later would wait for it without an end.
                     self._give_up(batch, "The computation of this text was interrupted; ask again.")
                     raise
+        self.start(loop)
 
 
 class ThreadDriver(Driver):

@@ -65,7 +65,7 @@ class BatchPlan(msgspec.Struct, frozen=True):
 
 
 def plan_of(profile: Profile, backend: str, precision: str, max_tokens: int) -> BatchPlan | None:
-    """Fit a plan to what `tagscope tune` measured; None where that is too little.
+    """Fit a plan to what `tagscope tune` measured; None where that is too little to go by.
 
     Parameters
     ----------
@@ -86,7 +86,8 @@ def plan_of(profile: Profile, backend: str, precision: str, max_tokens: int) -> 
             if setting.batch == 1:
                 alone = setting.latency
                 latency[setting.sequence] = min(latency.get(setting.sequence, alone), alone)
-    best = {length: _smallest(by_size) for length, by_size in rates.items() if len(by_size) > 1}
+    # Where the largest batch that was measured is the fastest, a larger one may be faster still.
+    best = {length: _smallest(by_size) for length, by_size in rates.items() if _smallest(by_size) < max(by_size)}
     if len(best) < 2 or not latency:
         return None
     return _plan(best, latency[min(latency)], max_tokens, "profile")

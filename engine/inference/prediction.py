@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from operator import itemgetter
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from engine.dataset.fields import OTHER
-from engine.errors import DataError
+from engine.errors import DataError, DeadlineError, InferenceError, TagscopeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,11 +41,24 @@ class Prediction(msgspec.Struct, frozen=True):
     below_threshold: bool = False
 
 
+RefusalKind = Literal["data", "deadline", "failed"]
+REFUSALS: dict[RefusalKind, type[TagscopeError]] = {
+    "data": DataError,
+    "deadline": DeadlineError,
+    "failed": InferenceError,
+}
+"""Kinds of refusal: the text cannot be answered as it is, it waited too long, or it could not be computed."""
+
+
 class Refusal(msgspec.Struct, frozen=True):
-    """A text that has no answer: its first 200 characters, and one sentence that says why and what to do."""
+    """A text that has no answer: its first 200 characters, one sentence that says why and what to do, and its kind.
+
+    `kind` is one of `REFUSALS`.
+    """
 
     input_text: str
     error: str
+    kind: RefusalKind = "data"
 
 
 def ranked(
@@ -70,13 +84,9 @@ def ranked(
         the threshold.
     """
     # Ties keep the labels' order, as `argmax` does. Lists are faster than numpy on the few labels of a text.
-    found = sorted(zip(row.tolist(), labels, strict=True), key=_probability)
+    found = sorted(zip(row.tolist(), labels, strict=True), key=itemgetter(0), reverse=True)
     below = found[0][0] < threshold
     return OTHER if below else found[0][1], {label: chance for chance, label in found[:top_k]}, below
-
-
-def _probability(pair: tuple[float, str]) -> float:
-    return -pair[0]
 
 
 def check_options(top_k: int | None, threshold: float) -> None:
@@ -94,6 +104,11 @@ def check_options(top_k: int | None, threshold: float) -> None:
         raise DataError(f"`threshold` is {threshold}; give a probability from 0 to 1.")
 
 
+def kind_of(error: TagscopeError | None) -> RefusalKind:
+    """Return the kind of refusal that an error is, see `REFUSALS`."""
+    return next((kind for kind, errors in REFUSALS.items() if isinstance(error, errors)), "failed")
+
+
 def answers(call: Call, top_k: int | None = None, threshold: float = 0.0) -> list[Prediction | Refusal]:
     """Return what became of each text of a call that is done.
 
@@ -107,7 +122,7 @@ def answers(call: Call, top_k: int | None = None, threshold: float = 0.0) -> lis
     model, found = call.model, list[Prediction | Refusal]()
     for text, row, error, cached in zip(call.texts, call.rows, call.errors, call.cached, strict=True):
         if row is None:
-            found.append(Refusal(str(text)[:SHOWN_CHARACTERS], str(error)))
+            found.append(Refusal(str(text)[:SHOWN_CHARACTERS], str(error), kind_of(error)))
             continue
         tag, probabilities, below = ranked(row, model.labels, top_k, threshold)
         found.append(

@@ -10,6 +10,7 @@ import asyncio
 import functools
 import logging
 import threading
+import time
 from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
@@ -112,8 +113,10 @@ class Predictor:
         engine.errors.BundleError, engine.errors.BackendError
             The run is damaged, has no model, or cannot be computed here.
         """
-        if self._served is not None and not run_id:
-            return self._served
+        served = self._served
+        if served is not None and (not run_id or run_id == served.run_id):
+            # It need not be in the pool any more, and is not loaded a second time.
+            return served
         return self._pool.load(self.resolve(run_id))
 
     def loaded(self, run_id: str | None = None) -> ServedModel | None:
@@ -289,7 +292,10 @@ class Predictor:
         errors: _Errors = "raise",
         deadline: float | None = None,
     ) -> list[Any]:
-        """Predict as `predict` does, without blocking the event loop; a cancelled task's texts leave the queue."""
+        """Predict as `predict` does, without blocking the event loop.
+
+        The texts of a task that is cancelled leave the queue, unless they were too many for it and wait for room.
+        """
         check_options(top_k, threshold)
         loop = asyncio.get_running_loop()
         model = self.loaded(run_id)
@@ -339,7 +345,7 @@ class Predictor:
         run_id, top_k, threshold, errors
             As `predict`.
         deadline
-            As `predict`, for each few hundred texts.
+            As `predict`, for all of them together.
         progress
             Called with the number of texts answered so far.
 
@@ -355,6 +361,7 @@ class Predictor:
         """
         check_options(top_k, threshold)
         model = self.load(run_id)
+        until = float("inf") if deadline is None else time.monotonic() + deadline
         remaining = iter(texts)
         waiting: deque[Call] = deque()
         asked = answered = 0
@@ -362,7 +369,7 @@ class Predictor:
             while True:
                 # Two calls are on their way: while one is turned into answers, the other is computed.
                 while len(waiting) < 2 and (window := list(islice(remaining, self._window))):
-                    call = self._dispatcher.ask_patiently(window, model, deadline, asked + 1)
+                    call = self._dispatcher.ask_patiently(window, model, until, asked + 1)
                     waiting.append(call)
                     asked += len(window)
                     if waiting[0] is call:

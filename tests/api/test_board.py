@@ -46,6 +46,20 @@ class _Predictor:
         self.cache = type("Cache", (), {"used_bytes": 0, "__len__": lambda _: 0})()
 
 
+def test_gauges_of_a_killed_process_are_gone() -> None:
+    board = Board.create(2)
+    for slot in board.slots:
+        slot.occupy(0)
+        tally = Tally(slot)
+        tally.open_requests = 3
+        tally.publish(_Predictor())
+    assert "tagscope_open_requests 6.0" in render(board).decode()
+    board.slots[0].vacate(replaced=True)
+    assert "tagscope_open_requests 3.0" in render(board).decode()
+    board.slots[0].expect()
+    assert "tagscope_open_requests 3.0" in render(board).decode()
+
+
 def test_what_is_served_is_read_whole() -> None:
     board = Board.create(1)
     (slot,) = board.slots

@@ -14,9 +14,12 @@ from config.settings import get_settings
 from engine.api.app import App
 from engine.api.board import Board
 from engine.api.metrics import render
+from engine.api.problems import ProblemError
+from engine.api.runs import promote
 from engine.api.service import Service
+from engine.errors import DeadlineError, InferenceError, TagscopeError
 from engine.inference.predictor import Predictor, get_predictor
-from tests.api.running import NGRAM, TEXT
+from tests.api.running import CNN, NGRAM, TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -155,6 +158,68 @@ def test_what_waits_beyond_its_deadline_is_given_up(slow: Slow, monkeypatch: pyt
         assert "retry-after" in late.headers
         slow.gate.set()
         await asyncio.gather(*tasks)
+
+    asyncio.run(run())
+
+
+def test_a_run_that_many_ask_for_is_loaded_once(slow: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow.gate.set()
+    loads: list[str] = []
+    load, go_on = slow.predictor.load, threading.Event()
+
+    def loading(run_id: str) -> Any:
+        loads.append(run_id)
+        assert go_on.wait(30)
+        return load(run_id)
+
+    monkeypatch.setattr(slow.predictor, "load", loading)
+
+    async def run() -> None:
+        service, _ = served(slow)
+        asked = [asyncio.create_task(service.model_of(CNN)) for _ in range(64)]
+        await until(lambda: loads)
+        # The other thread is free meanwhile.
+        assert await service.on_disk(lambda: 7) == 7
+        go_on.set()
+        assert {model.run_id for model in await asyncio.gather(*asked)} == {CNN}
+        assert loads == [CNN]
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"), [(DeadlineError("Late."), "deadline"), (InferenceError("Broken."), "failed"), (None, "data")]
+)
+def test_a_refused_text_says_which_kind(
+    slow: Slow, monkeypatch: pytest.MonkeyPatch, error: TagscopeError | None, kind: str
+) -> None:
+    slow.gate.set()
+
+    async def run() -> None:
+        _, app = served(slow)
+        asked = Protocol(TEXT, "" if error is None else "graph networks")
+        await app(Scope, Protocol(TEXT))
+        if error is not None:
+            monkeypatch.setattr(slow.predictor._dispatcher._threads, "_compute", lambda batch: _fail(batch, error))
+        await app(Scope, asked)
+        found = json.loads(asked.answer)["predictions"]
+        assert (asked.status, found[1]["kind"], "kind" in found[0]) == (200, kind, False)
+
+    def _fail(batch: Any, error: TagscopeError) -> None:
+        slow.predictor._dispatcher._threads._failed(batch, error)
+
+    asyncio.run(run())
+
+
+def test_a_promotion_while_the_service_is_stopped_is_not_told_as_done(slow: Slow) -> None:
+    slow.gate.set()
+
+    async def run() -> None:
+        service, _ = served(slow)
+        service.draining = True
+        service.show_state()
+        with pytest.raises(ProblemError, match="is being stopped"):
+            promote(service, NGRAM)
 
     asyncio.run(run())
 

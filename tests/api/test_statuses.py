@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.api.running import CNN, KEY, NGRAM, TEXT, Api
+from tests.api.running import CNN, KEY, NGRAM, TEXT, Api, make_home
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.api.running import Reply
 
@@ -187,10 +188,11 @@ def test_415_for_another_media_type(api: Api) -> None:
         assert api.ask("POST", "/predict", body, {"Content-Type": media}).status == 200
 
 
-def test_408_for_a_body_that_does_not_come(api: Api) -> None:
+@pytest.mark.parametrize("header", [b"", b"Content-Type: application/json\r\n"])
+def test_408_for_a_body_that_does_not_come(api: Api, header: bytes) -> None:
     with socket.create_connection((api.host, api.port), timeout=30) as connection:
         started = time.monotonic()
-        connection.sendall(b'POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"texts"')
+        connection.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\n" + header + b'Content-Length: 100\r\n\r\n{"texts"')
         answer = connection.recv(65536)
         assert answer.startswith(b"HTTP/1.1 408"), answer
         assert b"/docs#/body-too-slow" in answer
@@ -220,8 +222,8 @@ def test_without_a_promoted_run(start_api: Callable[..., Api]) -> None:
     api = start_api(processes=1, promoted=None)
     assert api.ask("GET", "/healthz").status == 200
     api.wait_for(lambda: "promoted" in api.ask("GET", "/readyz").json["detail"])
-    assert_problem(api.ask("GET", "/readyz"), 503, "not-ready", "No run was promoted yet")
-    assert_problem(api.predict(TEXT), 503, "not-ready", "No run was promoted yet")
+    assert_problem(api.ask("GET", "/readyz"), 503, "nothing-promoted", "No run was promoted yet")
+    assert_problem(api.predict(TEXT), 503, "nothing-promoted", "No run was promoted yet")
     assert api.predict(TEXT, run_id=CNN).status == 200
     assert api.keyed("POST", f"/runs/{NGRAM}/promote").status == 200
     assert (api.ready(), api.predict(TEXT).json["run_id"]) == (True, NGRAM)
@@ -242,9 +244,36 @@ def test_a_damaged_run_is_told_without_paths(api: Api) -> None:
         problem = assert_problem(reply, 503, "run-unusable", "model.onnx")
         assert str(api.home) not in json.dumps(problem)
         assert "/data" not in problem["detail"]
+    # Promoted from outside all the same: the former run goes on, and nobody is told that this one answers.
+    pointer = api.home / "config" / "run_id.txt"
+    pointer.write_text("d" * 32 + "\n")
+    api.wait_for(lambda: "reason" in api.ask("GET", "/readyz").json)
+    ready = api.ask("GET", "/readyz").json
+    assert (ready["status"], ready["run_id"], "model.onnx" in ready["reason"]) == ("ready", NGRAM, True)
+    listed = api.ask("GET", "/runs").json
+    assert (listed["promoted"], listed["served"]) == ("d" * 32, NGRAM)
+    assert [(run["promoted"], run["served"]) for run in listed["runs"] if run["run_id"] == "d" * 32] == [(True, False)]
+    pointer.write_text(NGRAM + "\n")
+    api.wait_for(lambda: "reason" not in api.ask("GET", "/readyz").json)
     (damaged / "run.json").write_text("{")
     assert api.ask("GET", "/runs").json["broken"] == ["d" * 32]
     assert (api.predict(TEXT).status, api.ready()) == (200, True)
+
+
+def test_a_service_whose_promoted_run_is_damaged(start_api: Callable[..., Api], tmp_path: Path) -> None:
+    home = make_home(tmp_path)
+    file = home / "data" / "runs" / NGRAM / "model.onnx"
+    content = file.read_bytes()
+    file.write_bytes(content + b" ")
+    api = start_api(processes=1, home=home, promoted=None)
+    api.wait_for(lambda: "model.onnx" in api.ask("GET", "/readyz").json["detail"])
+    assert_problem(api.ask("GET", "/readyz"), 503, "run-unusable", "model.onnx")
+    assert_problem(api.predict(TEXT), 503, "run-unusable", "model.onnx")
+    file.write_bytes(content)
+    # Looked at again sooner or later, and at once where another run is promoted.
+    (home / "config" / "run_id.txt").write_text(CNN + "\n")
+    api.wait_for(api.ready)
+    assert api.predict(TEXT).json["run_id"] == CNN
 
 
 def test_without_a_key_nobody_may_promote(start_api: Callable[..., Api]) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import fcntl
 import http.client
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -16,10 +19,14 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
+from config.settings import get_settings
+from engine.api import listener, supervisor
+from engine.api.board import Board, Turn
 from tests.api.running import NGRAM, ROOT, TEXT, Api, command, environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 def retried(ask: Callable[[], Any]) -> Any:
@@ -207,3 +214,53 @@ def test_a_port_that_is_taken(start_api: Callable[..., Api]) -> None:
     assert ended.stderr.startswith(f"Port {api.port} on 127.0.0.1 is taken;")
     assert ended.stderr.count("\n") == 1
     assert api.predict(TEXT).json["run_id"] == NGRAM
+
+
+def test_a_process_that_hangs_before_it_says_a_word_is_replaced(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    mute = tmp_path / "python"
+    mute.write_text("#!/bin/sh\nexec sleep 600\n")
+    mute.chmod(0o755)
+    monkeypatch.setattr(supervisor.sys, "executable", str(mute))
+    monkeypatch.setattr(supervisor, "_HUNG_SECONDS", 0.1)
+    monkeypatch.setattr(supervisor, "_LOOK_SECONDS", 0.02)
+
+    async def run() -> None:
+        found = supervisor.Supervisor(get_settings(), port=0, processes=1)
+        running = asyncio.create_task(found.run())
+        async with asyncio.timeout(30):
+            while found._board.slots[0].restarts < 2:
+                await asyncio.sleep(0.01)
+        found._stopping.set()
+        await running
+
+    asyncio.run(run())
+
+
+def test_as_many_connections_as_the_system_allows() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+        supervisor.allow_descriptors()
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert hard == before[1]
+    assert soft == (65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536))
+
+
+def test_only_sockets_are_looked_at_for_the_address() -> None:
+    board = Board.create(1)
+    with socket.create_server(("127.0.0.1", 0)) as door, board.locked(Turn.PROMOTE):
+        before = len(os.listdir("/dev/fd"))
+        assert listener._listening_on(door.getsockname()) == [door.fileno()]
+        assert len(os.listdir("/dev/fd")) == before
+        child = os.fork()
+        if child == 0:
+            try:
+                fcntl.lockf(board.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, Turn.PROMOTE)
+            except OSError:
+                os._exit(0)
+            os._exit(1)
+        assert os.waitpid(child, 0)[1] == 0, "the turn is still ours"

@@ -68,3 +68,22 @@ def test_a_list_that_is_not_json_and_a_file_that_is_not_toml_are_explained(home:
     (home / "config" / "settings.toml").write_text("[training\n")
     with pytest.raises(SettingsError, match="cannot be read as TOML"):
         load_settings()
+
+
+@pytest.mark.parametrize("key", ["schlüssel", " edge", "two\nlines"])
+def test_a_key_that_no_header_could_carry_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("TAGSCOPE_API__KEY", key)
+    with pytest.raises(SettingsError, match=r"api\.key.*visible ASCII"):
+        load_settings()
+
+
+def test_a_service_that_nobody_may_ask_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAGSCOPE_API__OPEN_PREDICT", "false")
+    with pytest.raises(SettingsError, match="set a key"):
+        load_settings()
+
+
+def test_a_request_may_not_be_larger_than_the_queue(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAGSCOPE_API__MAX_TEXTS", "600")
+    with pytest.raises(SettingsError, match="never be taken"):
+        load_settings()

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from engine import predict_tag
 from engine.errors import BundleError, DataError, RunNotFoundError
 from engine.inference.cache import ResultCache
-from engine.inference.predictor import Predictor, get_predictor
+from engine.inference.predictor import Predictor, Refusal, get_predictor
 from engine.runs.predictions import probability_matrix, read_predictions
 from engine.runs.store import DirectoryStore, open_store
 
@@ -206,3 +206,28 @@ def test_serving_imports_no_torch_and_no_pandas() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_what_a_model_cannot_say_in_numbers_is_an_error_of_that_text_alone(
+    demo_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor = make_predictor(cache_bytes=0)
+    model = predictor.load()
+    compute, bad = model._session.run, model.encode("poison")[0]
+
+    def run(feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        found = compute(feeds)
+        found["logits"][(feeds["input_ids"] == bad).any(axis=1)] = np.nan
+        return found
+
+    monkeypatch.setattr(model._session, "run", run)
+    found = predictor.predict(["object detection", "zzqx", "language model"], errors="return")
+    refused = [isinstance(answer, Refusal) for answer in found]
+    assert refused == [False, True, False]
+    assert "not a number" in found[1].error
+
+
+def test_options_without_a_meaning_are_refused(predictor: Predictor) -> None:
+    for options in ({"top_k": 0}, {"threshold": 2.0}, {"threshold": float("nan")}):
+        with pytest.raises(DataError, match=r"`(top_k|threshold)` is"):
+            predictor.predict([TEXT], **options)
