@@ -409,7 +409,11 @@ def page() -> str:
     """Return the page's text."""
     parts = [HEAD]
     for name, (title, section) in SECTIONS.items():
-        results = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+        path = RESULTS / f"{name}.json"
+        if not path.is_file():
+            # Not measured on this version yet; the page holds no figures of another one.
+            continue
+        results = json.loads(path.read_text(encoding="utf-8"))
         machine = results["machine"]
         where = f"{results['measured']}, {machine['cpu']}, {machine['cores']} cores, Python {machine['python']}"
         parts.append(f"## {title}\n\n`{results['command']}`: {where}.\n\n{section(results)}\n")

@@ -16,6 +16,7 @@ timed, each server's answers to 50 texts are compared with ONNX Runtime's. Round
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import signal
 import sys
@@ -23,7 +24,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from machine import write_results
+from machine import RESULTS, write_results
 from serving.agreement import TEXTS, expected_of
 from serving.bodies import TOKENS, WORDS, ZIPF_EXPONENT, ZIPF_TEXTS, mixed, unique, zipf
 from serving.closed_loop import require_wrk
@@ -181,25 +182,27 @@ def main() -> None:
     require_wrk()
     # An end asked for from outside ends the servers too.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    results: dict[str, Any] = {}
     for name in given.models:
         with tempfile.TemporaryDirectory(prefix="tagscope-serving-") as folder:
             model = open_model(name, CACHE, Path(folder), given.run)
-            results[name] = measure(model, given, Path(folder))
-    if given.quick or given.servers:
-        print("Not written: this was a part of the benchmark.")
-        return
-    write_results(
-        "serving",
-        {
-            "command": f"python benchmarks/serving.py --rounds {given.rounds} --seconds {given.seconds:g}",
-            "rounds": given.rounds,
-            "seconds": given.seconds,
-            "processes": usable_cores(),
-            "zipf": {"texts": ZIPF_TEXTS, "exponent": ZIPF_EXPONENT},
-            "models": results,
-        },
-    )
+            found = measure(model, given, Path(folder))
+        if given.quick or given.servers:
+            print("Not written: this was a part of the benchmark.")
+            continue
+        # Beside what stands there of the other model: an hour's work is not lost when the rest is stopped.
+        before = RESULTS / "serving.json"
+        kept = json.loads(before.read_text(encoding="utf-8"))["models"] if before.is_file() else {}
+        write_results(
+            "serving",
+            {
+                "command": f"python benchmarks/serving.py --rounds {given.rounds} --seconds {given.seconds:g}",
+                "rounds": given.rounds,
+                "seconds": given.seconds,
+                "processes": usable_cores(),
+                "zipf": {"texts": ZIPF_TEXTS, "exponent": ZIPF_EXPONENT},
+                "models": kept | {name: found},
+            },
+        )
 
 
 if __name__ == "__main__":
