@@ -39,6 +39,8 @@ class Service(ThreadingHTTPServer):
         self.script: deque[Callable[[_Handler], None]] = deque()
         self.most_texts = 256
         self.together = self.most_together = 0
+        # Set when two requests were there at once; where `gather` is true, all but the first wait for that.
+        self.gather, self.two = False, threading.Event()
         self.lock = threading.Lock()
 
     @property
@@ -63,7 +65,11 @@ class _Handler(BaseHTTPRequestHandler):
             service.together += 1
             service.most_together = max(service.most_together, service.together)
             step = service.script.popleft() if service.script else None
+            if service.together > 1:
+                service.two.set()
         try:
+            if service.gather and "run_id" in body:
+                service.two.wait(30)
             if step:
                 step(self)
             elif len(body["texts"]) > service.most_texts:

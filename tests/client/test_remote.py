@@ -65,6 +65,7 @@ def test_one_connection_serves_many_requests(service: Service, remote: RemotePre
 
 
 def test_a_long_list_goes_out_in_parts_that_one_run_answers(service: Service, remote: RemotePredictor) -> None:
+    service.gather = True
     texts = [f"text {number}" * (number % 7 + 1) for number in range(400)]
     found = remote.predict(texts)
     assert [one.input_text for one in found] == texts
