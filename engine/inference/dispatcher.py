@@ -16,7 +16,7 @@ from engine.errors import ClosedError, DataError, DeadlineError, OverloadedError
 from engine.inference.call import Call
 from engine.inference.counters import Counters
 from engine.inference.drivers import InlineDriver, ThreadDriver
-from engine.inference.scheduler import Scheduler, Ticket
+from engine.inference.scheduler import NO_DEADLINE, Scheduler, Ticket, moment_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from engine.inference.cache import ResultCache
     from engine.inference.model import ServedModel
 
-_NO_DEADLINE = float("inf")
 _LONGEST_WAIT = 60.0  # seconds, in `retry_after`
 
 
@@ -99,7 +98,7 @@ class Dispatcher:
     ) -> Call:
         """Queue texts as `ask` does; a full queue is not counted as a rejection, because the caller tries again."""
         call = Call(model, texts, self._cancel, on_done, loop)
-        until = _NO_DEADLINE if deadline is None else time.monotonic() + deadline
+        until = moment_of(deadline)
         wanted = self._looked_up(call, until, first)
         driver = self._driver(model)
         with self._lock:
@@ -154,7 +153,7 @@ class Dispatcher:
                 # Where a loop that this thread blocks was to compute what waits, nobody else would.
                 driver.start(None)
             with self._lock:
-                left = None if until == _NO_DEADLINE else until - time.monotonic()
+                left = None if until == NO_DEADLINE else until - time.monotonic()
                 if not self._settled.wait_for(lambda: scheduler.depth + len(texts) <= scheduler.capacity, left):
                     raise DeadlineError("There was no room for the texts before their deadline; try again later.")
 

@@ -59,8 +59,3 @@ class ModelPool:
                     with self._lock:
                         self._loading.pop(run_id, None)
             return model
-
-    def models(self) -> list[ServedModel]:
-        """Return what is in memory."""
-        with self._lock:
-            return list(self._models.values())

@@ -10,7 +10,6 @@ import asyncio
 import functools
 import logging
 import threading
-import time
 from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,6 +23,7 @@ from engine.inference.dispatcher import Dispatcher
 from engine.inference.model import ServedModel
 from engine.inference.pool import ModelPool
 from engine.inference.prediction import Prediction, Refusal, answers, check_options
+from engine.inference.scheduler import moment_of
 from engine.inference.sessions import DEFAULT_WAY, served_way
 from engine.runs.manifest import checked_run_id
 from engine.runs.store import RunStore, open_store
@@ -361,7 +361,7 @@ class Predictor:
         """
         check_options(top_k, threshold)
         model = self.load(run_id)
-        until = float("inf") if deadline is None else time.monotonic() + deadline
+        until = moment_of(deadline)
         remaining = iter(texts)
         waiting: deque[Call] = deque()
         asked = answered = 0

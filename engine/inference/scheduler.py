@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     from engine.inference.call import Call
     from engine.inference.model import ServedModel
 
-_NO_DEADLINE = float("inf")
+NO_DEADLINE = float("inf")
+"""A moment that never comes, where nothing has to be done by then."""
+
+
+def moment_of(deadline: float | None) -> float:
+    """Return when a deadline, in seconds from now, is over by `time.monotonic`; `NO_DEADLINE` for None."""
+    return NO_DEADLINE if deadline is None else time.monotonic() + deadline
 
 
 class Ticket:
@@ -51,7 +57,7 @@ class Ticket:
 
     __slots__ = ("bucket", "deadline", "error", "ids", "key", "model", "number", "queued", "row", "waiters")
 
-    def __init__(self, model: ServedModel, ids: Sequence[int], key: bytes, deadline: float = _NO_DEADLINE) -> None:
+    def __init__(self, model: ServedModel, ids: Sequence[int], key: bytes, deadline: float = NO_DEADLINE) -> None:
         self.model = model
         self.ids = ids
         self.key = key
