@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from engine.runs.choice import Choice
     from serving.models import Model
 
-TRIVIAL, MOSEC, LITSERVE, FASTAPI, TORCH = "trivial", "mosec", "litserve", "fastapi-onnx", "fastapi-pt"
+TRIVIAL, GRANIAN = "trivial", "trivial-granian"
+MOSEC, LITSERVE, FASTAPI, TORCH = "mosec", "litserve", "fastapi-onnx", "fastapi-pt"
 TAGSCOPE, OPENVINO, TUNED = "tagscope", "tagscope-openvino", "tagscope-tuned"
 _UVICORN = ("fastapi", "uvicorn[standard]", "numpy", "msgspec", "tokenizers")
 _BATCHING: tuple[dict[str, int], ...] = (
@@ -64,8 +65,8 @@ class Peer:
 
     @property
     def alike(self) -> bool:
-        """Whether it answers as the others do; the ceiling answers the same to everything."""
-        return self.name != TRIVIAL
+        """Whether it answers as the others do; the ceilings answer the same to everything."""
+        return self.name not in (TRIVIAL, GRANIAN)
 
     @property
     def ours(self) -> bool:
@@ -78,7 +79,7 @@ class Peer:
 
     def versions(self, environments: Path) -> dict[str, str]:
         """Versions of what it is made of."""
-        names = self.requirements or (("granian",) if self.name == TRIVIAL else ("tagscope", "granian", "onnxruntime"))
+        names = self.requirements or ("tagscope", "uvloop", "httptools", "onnxruntime")
         names = tuple(name.partition("[")[0] for name in names)
         return versions_in(Path(self.interpreter(environments)), names)
 
@@ -119,9 +120,13 @@ def _uvicorn(app: str, processes: int) -> Callable[[str, int, dict[str, object]]
 def _granian(processes: int) -> Callable[[str, int, dict[str, object]], list[str]]:
     options = ["--interface", "rsgi", "--workers", str(processes), "--http", "1", "--no-ws", "--loop", "uvloop"]
     return lambda python, port, knobs: [
-        *(python, "-m", "granian", "trivial:app", "--host", "127.0.0.1", "--port", str(port)),
+        *(python, "-m", "granian", "trivial_granian:app", "--host", "127.0.0.1", "--port", str(port)),
         *(*options, "--no-log", "--backlog", "1024"),
     ]
+
+
+def _trivial(python: str, port: int, knobs: dict[str, object]) -> list[str]:
+    return [python, str(SERVERS / "trivial_listener.py")]
 
 
 def _tagscope(python: str, port: int, knobs: dict[str, object]) -> list[str]:
@@ -174,8 +179,11 @@ def peers_of(model: Model, processes: int) -> list[Peer]:
         ),
     ]
     if not model.heavy:
-        ceiling = Peer(TRIVIAL, "trivial POST (ceiling)", _granian(processes))
-        return [ceiling, *peers, Peer(TAGSCOPE, "Tagscope", _tagscope)]
+        ceilings = (
+            Peer(TRIVIAL, "trivial POST (ceiling)", _trivial),
+            Peer(GRANIAN, "trivial POST on Granian", _granian(processes), "granian", ("granian", "uvloop", "msgspec")),
+        )
+        return [*ceilings, *peers, Peer(TAGSCOPE, "Tagscope", _tagscope)]
     peers.append(Peer(TAGSCOPE, "Tagscope, ONNX Runtime fp32", _tagscope, settings=computed_by("onnxruntime", "fp32")))
     peers.append(Peer(OPENVINO, "Tagscope, OpenVINO fp32", _tagscope, settings=computed_by("openvino", "fp32")))
     if model.choice is not None:

@@ -1,18 +1,19 @@
-"""The RSGI application: which address does what, who may, and what is answered where something is wrong."""
+"""The application: which address does what, who may, and what is answered where something is wrong."""
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 import re
 import time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from engine.api import operations, runs
-from engine.api.body import Bodies, GoneError
 from engine.api.metrics import GONE, ROUTES
 from engine.api.openapi import document
 from engine.api.page import POLICY, page
@@ -24,7 +25,6 @@ from engine.api.problems import (
     NO_KEY,
     NO_RUN,
     NOT_FOUND,
-    NOT_JSON,
     ProblemError,
     overloaded,
     problem_of,
@@ -35,6 +35,7 @@ from engine.errors import OverloadedError, TagscopeError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from engine.api.connection import Request
     from engine.api.service import Service
 
     _Headers = list[tuple[str, str]]
@@ -43,11 +44,10 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("tagscope.api")
 _JSON: _Headers = [("content-type", "application/json")]
-_CLOSE = ("connection", "close")
 _RUN_ID = re.compile(RUN_ID)
 _PREDICT = ROUTES.index("/predict")
 _OTHER = ROUTES.index("other")
-_READING = ("GET", "HEAD")
+_READING = (b"GET", b"HEAD")
 
 
 class Route:
@@ -68,7 +68,11 @@ class Route:
     __slots__ = ("guard", "handler", "methods", "number")
 
     def __init__(
-        self, path: str, methods: tuple[str, ...], handler: _Handler, guard: Callable[[Any], None] | None = None
+        self,
+        path: str,
+        methods: tuple[bytes, ...],
+        handler: _Handler,
+        guard: Callable[[dict[bytes, bytes]], None] | None = None,
     ) -> None:
         self.number = ROUTES.index(path)
         self.methods = methods
@@ -77,7 +81,7 @@ class Route:
 
 
 class App:
-    """Answers requests; Granian calls it with a scope and a protocol.
+    """Answers requests: `take` is what the listener calls.
 
     Parameters
     ----------
@@ -88,17 +92,17 @@ class App:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._tally = service.tally
-        self.bodies = Bodies(service.settings)
-        self._predict = Predict(service, self.bodies).answer
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._predict = Predict(service, self).begin
         self._key = service.settings.key.encode()
         self._open = service.settings.open_predict
-        self._answer_headers = _JSON
         self._openapi = msgspec.json.encode(document(service.settings))
         self._page = page(document(service.settings)).encode()
         user = None if self._open else self._guard
         self._routes = {
             "/runs": Route("/runs", _READING, self._list, user),
-            "/cache": Route("/cache", ("DELETE",), self._clear, self._guard),
+            "/cache": Route("/cache", (b"DELETE",), self._clear, self._guard),
             "/healthz": Route("/healthz", _READING, self._health),
             "/readyz": Route("/readyz", _READING, self._ready),
             "/metrics": Route("/metrics", _READING, self._metrics),
@@ -106,61 +110,90 @@ class App:
             "/docs": Route("/docs", _READING, self._docs),
         }
         self._run = Route("/runs/{run_id}", _READING, self._describe, user)
-        self._promote = Route("/runs/{run_id}/promote", ("POST",), self._promoted, self._guard)
-        self._clear_run = Route("/cache/{run_id}", ("DELETE",), self._clear, self._guard)
+        self._promote = Route("/runs/{run_id}/promote", (b"POST",), self._promoted, self._guard)
+        self._clear_run = Route("/cache/{run_id}", (b"DELETE",), self._clear, self._guard)
 
-    def drain(self) -> None:
-        """Close every connection after its next answer."""
-        self._answer_headers = [*_JSON, _CLOSE]
-
-    async def __call__(self, scope: Any, protocol: Any) -> None:
-        """Answer one request."""
+    def take(self, request: Request) -> None:
+        """Answer a request, now or later; raises nothing."""
         tally = self._tally
-        started = tally.began = time.monotonic()
+        tally.began = request.started
         tally.open_requests += 1
-        number, answered = _OTHER, False
         try:
-            if scope.path == "/predict":
-                number = _PREDICT
-                headers = scope.headers
-                if scope.method != "POST":
-                    raise _wrong_method(scope.method, ("POST",))
+            if request.path == b"/predict":
+                request.route = _PREDICT
+                if request.method != b"POST":
+                    raise _wrong_method(request.method, (b"POST",))
                 if not self._open:
-                    self._guard(headers)
-                status, reply, body = 200, self._answer_headers, await self._predict(headers, protocol, started)
-            else:
-                route, run_id = self._route(scope.path)
-                number = route.number
-                if scope.method not in route.methods:
-                    raise _wrong_method(scope.method, route.methods)
-                if route.guard is not None:
-                    route.guard(scope.headers)
-                status, (reply, body) = 200, await route.handler(run_id)
-            answered = True
-        except ProblemError as problem:
-            status, reply, body, answered = problem.status, problem.headers, problem.body(), True
-        except OverloadedError as error:
-            reply, body = overloaded(str(error), round(error.retry_after + 0.499))
-            status, answered = 429, True
-        except TagscopeError as error:
-            told = problem_of(error)
-            status, reply, body, answered = told.status, told.headers, told.body(), True
-        except GoneError:
-            # Hardly anybody reads it: a client may only have stopped to send.
-            cut = ProblemError(NOT_JSON, "The body ended before it was whole; send it again.", headers=[_CLOSE])
-            status, reply, body, answered = GONE, cut.headers, cut.body(), True
-        finally:
-            if not answered:
+                    self._guard(request.headers)
+                if request.problem is not None:
+                    raise request.problem
+                self._predict(request)
+                return
+            request.route = _OTHER
+            if request.problem is not None and not request.path:
+                raise request.problem
+            route, run_id = self._route(unquote(request.path.decode("latin-1")))
+            request.route = route.number
+            if request.method not in route.methods:
+                raise _wrong_method(request.method, route.methods)
+            if route.guard is not None:
+                route.guard(request.headers)
+            if request.problem is not None:
+                raise request.problem
+            self.later(request, self._replied(request, route.handler(run_id)))
+        except Exception as error:  # noqa: BLE001 - `fail` tells ours from a fault
+            self.fail(request, error)
+
+    def later(self, request: Request, work: Any) -> None:
+        """Let a coroutine answer a request."""
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            if task.cancelled() or (error := task.exception()) is None:
+                return
+            self.fail(request, error)
+
+        # The loop itself keeps only a weak reference.
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(ended)
+
+    def finish(self, request: Request, body: bytes) -> None:
+        """Answer with JSON."""
+        self._count(request, 200)
+        request.answer_json(body)
+
+    def fail(self, request: Request, error: BaseException) -> None:
+        """Answer with the problem that an error is."""
+        match error:
+            case ProblemError():
+                status, headers, body = error.status, error.headers, error.body()
+            case OverloadedError():
+                status, (headers, body) = 429, overloaded(str(error), round(error.retry_after + 0.499))
+            case TagscopeError():
+                told = problem_of(error)
+                status, headers, body = told.status, told.headers, told.body()
+            case _:
                 # A fault of ours; what it was stands in the log, not in the answer.
-                _LOG.error("A request to %s failed", ROUTES[number], exc_info=True)
+                _LOG.error("A request to %s failed", ROUTES[request.route], exc_info=error)
                 broken = ProblemError(BROKEN, "The service failed at this request; its log says why.")
-                status, reply, body = broken.status, broken.headers, broken.body()
-            tally.open_requests -= 1
-            # Before it is sent: what a client has seen is counted, even if the process is killed the moment after.
-            tally.request(number, status, time.monotonic() - started)
-            if self._service.draining and reply is not self._answer_headers:
-                reply = [*reply, _CLOSE]
-            protocol.response_bytes(400 if status == GONE else status, reply, body)
+                status, headers, body = broken.status, broken.headers, broken.body()
+        self._count(request, status)
+        request.answer(status, headers, body)
+
+    def leave(self, request: Request) -> None:
+        """Count a request whose client left before its answer."""
+        self._count(request, GONE)
+
+    def _count(self, request: Request, status: int) -> None:
+        # Before it is sent: what a client has seen is counted, even if the process is killed the moment after.
+        self._tally.open_requests -= 1
+        self._tally.request(request.route, status, time.monotonic() - request.started)
+
+    async def _replied(self, request: Request, reply: Awaitable[_Reply]) -> None:
+        headers, body = await reply
+        self._count(request, 200)
+        request.answer(200, headers, body)
 
     def _route(self, path: str) -> tuple[Route, str]:
         route = self._routes.get(path)
@@ -175,15 +208,14 @@ class App:
                 return self._clear_run, _checked(run_id)
         raise ProblemError(NOT_FOUND, f"There is no page {path[:100]!r}; GET /docs lists those there are.")
 
-    def _guard(self, headers: Any) -> None:
+    def _guard(self, headers: dict[bytes, bytes]) -> None:
         if not self._key:
             raise ProblemError(
                 KEYLESS, "The service was started without a key, so nobody may do this; set TAGSCOPE_API__KEY."
             )
-        scheme, _, key = (headers.get("authorization") or "").partition(" ")
-        given = key.strip().encode("utf-8", errors="surrogateescape")
+        scheme, _, key = headers.get(b"authorization", b"").partition(b" ")
         # As long for a nearly right key as for a wrong one.
-        if not (hmac.compare_digest(given, self._key) and scheme.lower() == "bearer"):
+        if not (hmac.compare_digest(key.strip(), self._key) and scheme.lower() == b"bearer"):
             raise ProblemError(
                 NO_KEY,
                 "This needs the service's key; send the header `Authorization: Bearer KEY`.",
@@ -238,9 +270,10 @@ def _checked(run_id: str) -> str:
     return run_id
 
 
-def _wrong_method(method: str, allowed: tuple[str, ...]) -> ProblemError:
+def _wrong_method(method: bytes, allowed: tuple[bytes, ...]) -> ProblemError:
+    takes = [name.decode() for name in allowed]
     return ProblemError(
         METHOD,
-        f"This address takes {' and '.join(allowed)}, not {method[:20]}.",
-        headers=[("allow", ", ".join(allowed))],
+        f"This address takes {' and '.join(takes)}, not {method.decode('latin-1')}.",
+        headers=[("allow", ", ".join(takes))],
     )

@@ -1,93 +1,110 @@
-"""Granian, embedded: hands it a socket that is open already, and lets it go without losing a request."""
+"""The listening socket of a process and its connections: taken, swept, and let go without losing a request."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import socket
-import stat
 import struct
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from email.utils import formatdate
+from functools import partial
+from typing import TYPE_CHECKING
 
-from granian.constants import HTTPModes, Interfaces, TaskImpl
-from granian.http import HTTP1Settings
-from granian.net import SocketHolder  # type: ignore[attr-defined]
-from granian.server.embed import Server
+from engine.api.connection import Connection
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
+
+    from config.settings import ApiSettings
+    from engine.api.connection import Request
 
 BACKLOG = 2048
 """Connections that the kernel keeps until a process takes them."""
-_CONNECTIONS = 16_384
-# A client has so long, in milliseconds, to send a request's head, and may be silent so long between two requests.
-_HEAD_MILLISECONDS = 30_000
-# A longer head is refused by Granian itself (431). It is the buffer for bodies as well, which only go through it.
-_HEAD_BYTES = 65_536
 _TAKING_SECONDS = 0.5
 
 
-class Listener(Server):
-    """Serves an RSGI application on a listening socket.
+class Listener:
+    """Serves an application on a listening socket. To be made on the event loop that serves.
 
     Parameters
     ----------
-    application
-        Takes a scope and a protocol, as RSGI has them.
+    take
+        The application: gets each request, and answers it by `Request.answer`, at once or later.
     descriptor
         File descriptor of the socket; the listener's own from now on.
+    settings
+        Section `api`.
+
+    Attributes
+    ----------
+    now
+        `time.monotonic` at the last sweep: what timeouts go by.
+    date, ok
+        Parts of answers that change once a second.
+    draining
+        Whether every connection ends with its next answer.
     """
 
-    def __init__(self, application: Callable[[Any, Any], Awaitable[None]], descriptor: int) -> None:
+    def __init__(self, take: Callable[[Request], None], descriptor: int, settings: ApiSettings) -> None:
+        self.take = take
+        self.most_bytes = settings.max_body_bytes
+        self.body_seconds = settings.body_seconds
+        self.loop = asyncio.get_running_loop()
+        self.connections: set[Connection] = set()
+        self.draining = False
+        self.now = 0.0
+        self.date = self.ok = b""
         self._socket = socket.socket(fileno=descriptor)
-        super().__init__(
-            application,
-            interface=Interfaces.RSGI,
-            http=HTTPModes.http1,
-            websockets=False,
-            task_impl=TaskImpl.asyncio,
-            log_enabled=False,
-            backlog=BACKLOG,
-            backpressure=_CONNECTIONS,
-            http1_settings=HTTP1Settings(header_read_timeout=_HEAD_MILLISECONDS, max_buffer_size=_HEAD_BYTES),
-        )
-
-    def _init_shared_socket(self) -> None:
-        self._ssp = None
-        self._shd: Any = SocketHolder(self._socket.fileno(), False, BACKLOG)  # type: ignore[call-arg]
-
-    async def refuse_new(self) -> None:
-        """Listen no more: who connects now is refused by the kernel; connections that are open stay.
-
-        Granian would close at the same moment the connections on which no request is under way, and lose a request
-        that is just arriving on one of them.
-        """
-        # What Granian holds is a number: another socket takes each of them, one that nobody knows, and with the last
-        # one (the supervisor has closed its own) the kernel closes the real one. Granian cannot tell.
-        listening = _listening_on(self._socket.getsockname())
-        with socket.socket() as nobody:
-            nobody.bind(("127.0.0.1", 0))
-            nobody.listen(1)
-            nobody.setblocking(False)
-            # Those who are connected and not yet taken by Granian would be cut off: no more are let in, and it is
-            # given the time to take them.
-            self._socket.listen(0)
-            until = time.monotonic() + _TAKING_SECONDS
-            while _not_taken(self._socket) and time.monotonic() < until:
-                await asyncio.sleep(0)
-            for descriptor in listening:
-                os.dup2(nobody.fileno(), descriptor, inheritable=False)
-
-    def end(self) -> None:
-        """Close connections as soon as no request is under way on them, and let `run` end after the last."""
-        self.stop()  # type: ignore[no-untyped-call]
+        self._server: asyncio.Server | None = None
+        self._ending = False
+        self._ended = asyncio.Event()
+        self.sweep()
 
     async def run(self) -> None:
         """Serve until `end` is called and every request under way is answered."""
-        await self.serve()
+        self._server = await self.loop.create_server(partial(Connection, self), sock=self._socket, backlog=BACKLOG)
+        await self._ended.wait()
+
+    def sweep(self) -> None:
+        """Set the clock and end what takes too long; to be called once in `engine.api.connection.SWEEP_SECONDS`."""
+        self.now = time.monotonic()
+        self.date = f"date: {formatdate(usegmt=True)}\r\n".encode()
+        self.ok = b"HTTP/1.1 200 OK\r\n%bcontent-type: application/json\r\ncontent-length: " % self.date
+        for connection in list(self.connections):
+            connection.sweep(self.now)
+
+    def unread(self) -> int:
+        """Count the requests of which a part has arrived."""
+        return sum(connection.reading for connection in self.connections)
+
+    def forget(self, connection: Connection) -> None:
+        """Note that a connection has ended."""
+        self.connections.discard(connection)
+        self._look()
+
+    async def refuse_new(self) -> None:
+        """Listen no more: who connects now is refused by the kernel; connections that are open stay."""
+        self.draining = True
+        # Those who are connected and not yet taken would be cut off: no more are let in, and these are taken.
+        self._socket.listen(0)
+        until = time.monotonic() + _TAKING_SECONDS
+        while _not_taken(self._socket) and time.monotonic() < until:
+            await asyncio.sleep(0)
+        if self._server is not None:
+            # With the last copy of the socket (the supervisor has closed its own) the kernel refuses.
+            self._server.close()
+
+    def end(self) -> None:
+        """Close connections as soon as no request is under way on them, and let `run` end after the last."""
+        self._ending = self.draining = True
+        for connection in list(self.connections):
+            connection.close_idle()
+        self._look()
+
+    def _look(self) -> None:
+        if self._ending and not self.connections:
+            self._ended.set()
 
 
 def _not_taken(listening: socket.socket) -> int:
@@ -97,21 +114,3 @@ def _not_taken(listening: socket.socket) -> int:
     # Field tcpi_unacked, which is the length of that queue for a socket that listens.
     (count,) = struct.unpack_from("I", listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32), 24)
     return int(count)
-
-
-def _listening_on(address: object) -> list[int]:
-    """Return the descriptors of this process that are a listening socket with this address."""
-    found = []
-    for name in os.listdir("/dev/fd"):
-        try:
-            # Of nothing but sockets may a copy be closed: that of the board would take this process's locks with it.
-            if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
-                continue
-            candidate = socket.socket(fileno=os.dup(int(name)))
-        except OSError:
-            # The folder that is just being read.
-            continue
-        with candidate, contextlib.suppress(OSError):
-            if candidate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) and candidate.getsockname() == address:
-                found.append(int(name))
-    return found

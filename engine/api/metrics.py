@@ -14,7 +14,7 @@ from engine.api.board import COUNTS, State
 from engine.inference.counters import BATCH_EDGES, Counters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from prometheus_client.metrics_core import Metric
 
@@ -37,7 +37,7 @@ ROUTES = (
 )
 GONE = 499
 """Counted where the client left before its answer; never sent."""
-STATUSES = (200, 400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, GONE, 500, 503)
+STATUSES = (200, 400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, 431, GONE, 500, 503)
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper ends of the histogram of latency."""
 
@@ -84,6 +84,9 @@ class Tally:
         self._counts = slot.counts
         self._before = slot.counts[_ENGINE_AT:_GAUGES_AT].tolist()
         self.open_requests = 0
+        """Whole requests that are not answered yet."""
+        self.unread: Callable[[], int] = int
+        """Counts the requests that are not whole yet."""
         self.began = 0.0
         """When the last request began, by `time.monotonic`."""
         for place in range(_GAUGES_AT, WIDTH):
@@ -99,7 +102,7 @@ class Tally:
         status
             One of `STATUSES`.
         seconds
-            From its head to its answer.
+            From the request being whole to its answer.
         """
         counts, at = self._counts, route * _WIDTH
         counts[at + _STATUS_AT[status]] += 1.0
@@ -111,7 +114,7 @@ class Tally:
         counts, found = self._counts, predictor.counters.snapshot()
         for place, (name, before) in enumerate(zip(_ENGINE, self._before, strict=True), start=_ENGINE_AT):
             counts[place] = before + found[name]
-        now = (predictor.depth, self.open_requests, predictor.cache.used_bytes, len(predictor.cache))
+        now = (predictor.depth, self.open_requests + self.unread(), predictor.cache.used_bytes, len(predictor.cache))
         for place, value in enumerate(now, start=_GAUGES_AT):
             counts[place] = float(value)
         self._slot.publish()
@@ -146,7 +149,7 @@ class _OnBoard(Collector):
         alive = [slot.counts for slot in self._board.slots if slot.state is not State.DEAD and slot.pid]
         now = {name: sum(counts[place] for counts in alive) for place, name in enumerate(_GAUGES, start=_GAUGES_AT)}
         yield GaugeMetricFamily("tagscope_queue_texts", "Texts that wait", value=now["queue_texts"])
-        yield GaugeMetricFamily("tagscope_open_requests", "Requests being answered", value=now["open_requests"])
+        yield GaugeMetricFamily("tagscope_open_requests", "Requests being read or answered", value=now["open_requests"])
         yield GaugeMetricFamily("tagscope_cache_bytes", "Memory of the result caches", value=now["cache_bytes"])
         yield GaugeMetricFamily("tagscope_cache_entries", "Results in the caches", value=now["cache_entries"])
         yield from _processes(self._board)
@@ -164,7 +167,7 @@ def _requests(totals: list[float]) -> Iterator[Metric]:
         "tagscope_requests", f"Requests; status {GONE} where the client left first", labels=("route", "status")
     )
     seconds = HistogramMetricFamily(
-        "tagscope_request_seconds", "From a request's head to its answer", labels=("route",)
+        "tagscope_request_seconds", "From a request being whole to its answer", labels=("route",)
     )
     for number, route in enumerate(ROUTES):
         counts = totals[number * _WIDTH : (number + 1) * _WIDTH]

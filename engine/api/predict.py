@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from engine.api.body import BROKEN_OFF, JSON, GoneError
-from engine.api.problems import INVALID, LATE, NOT_JSON, TOO_MANY, ProblemError, of_refused, public
+from engine.api.problems import INVALID, LATE, MEDIA, NOT_JSON, TOO_MANY, ProblemError, of_refused, public
 from engine.api.records import AnsweredText, PredictAnswer, PredictRequest, RefusedText
 from engine.inference.prediction import SHOWN_CHARACTERS, kind_of, ranked
 
 if TYPE_CHECKING:
-    from engine.api.body import Bodies
+    from engine.api.app import App
+    from engine.api.connection import Request
     from engine.api.service import Service
     from engine.inference.call import Call
+    from engine.inference.model import ServedModel
 
+_JSON = b"application/json"
 # Where a thread does not come back from a batch, nobody else would end the wait, in seconds after the deadline.
 _GRACE = 1.0
-
-# Longer than the largest length that is taken.
-_NO_LENGTH = "9" * 99
 
 _decode = msgspec.json.Decoder(PredictRequest).decode
 _encode = msgspec.json.Encoder().encode
@@ -35,100 +34,116 @@ class Predict:
     ----------
     service
         Of this process.
-    bodies
-        Reads requests.
+    app
+        Sends the answers.
     """
 
-    def __init__(self, service: Service, bodies: Bodies) -> None:
+    def __init__(self, service: Service, app: App) -> None:
         self._service = service
+        self._app = app
         self._ask = service.predictor.ask
-        self._bodies = bodies
-        self._reading = bodies.reading
-        self._digits = bodies.digits
         self._most_texts = service.settings.max_texts
         self._deadline = service.settings.deadline_seconds
         self._loop = asyncio.get_running_loop()
 
-    async def answer(self, headers: Any, protocol: Any, now: float) -> bytes:
-        """Return the body of the answer.
-
-        Parameters
-        ----------
-        headers, protocol
-            As RSGI has them.
-        now
-            By `time.monotonic`.
+    def begin(self, request: Request) -> None:
+        """Ask for a request's texts; the answer is sent when it is there.
 
         Raises
         ------
-        ProblemError, GoneError, engine.errors.TagscopeError
-            Why there is none.
+        ProblemError, engine.errors.TagscopeError
+            Why there will be none.
         """
-        if headers.get("content-type") == JSON and len(headers.get("content-length") or _NO_LENGTH) < self._digits:
-            # What `Bodies.read` does, for nearly every request: one coroutine less.
-            task: Any = asyncio.current_task()
-            self._reading[task] = now
-            try:
-                content = await protocol()
-            except BROKEN_OFF as error:
-                raise self._bodies.reason(task, error) from None
-            finally:
-                del self._reading[task]
-        else:
-            content = await self._bodies.read(headers, protocol)
-        question = decoded(content)
-        texts = question.texts
-        if len(texts) > self._most_texts:
-            raise ProblemError(
-                TOO_MANY,
-                f"A request may have {self._most_texts:,} texts and this one has {len(texts):,}; send several.",
-            )
+        media = request.headers.get(b"content-type", _JSON)
+        if media != _JSON and media.partition(b";")[0].strip().lower() != _JSON:
+            told = media[:100].decode("latin-1")
+            raise ProblemError(MEDIA, f"This address takes application/json, not {told!r}; send JSON and say so.")
+        question = decoded(request.body)
+        if len(question.texts) > self._most_texts:
+            most, given = self._most_texts, len(question.texts)
+            raise ProblemError(TOO_MANY, f"A request may have {most:,} texts and this one has {given:,}; send several.")
         service = self._service
         if question.run_id is None:
             model = service.model or service.require_model()
         else:
-            model = await service.model_of(question.run_id)
-        answered = self._loop.create_future()
-        inline = model.plan.inline
-        # Nothing but its own answer ends the wait for an inline model.
-        on_done = answered.set_result if inline else partial(_tell, answered)
-        call = self._ask(texts, model, deadline=self._deadline, on_done=on_done, loop=self._loop)
-        if not call.done:
-            if inline:
-                await answered
+            loaded = service.predictor.loaded(question.run_id)
+            if loaded is None:
+                self._app.later(request, self._loaded(request, question, question.run_id))
+                return
+            model = loaded
+        self._ask_model(request, question, model)
+
+    async def _loaded(self, request: Request, question: PredictRequest, run_id: str) -> None:
+        self._ask_model(request, question, await self._service.model_of(run_id))
+
+    def _ask_model(self, request: Request, question: PredictRequest, model: ServedModel) -> None:
+        if model.plan.inline:
+            # Nothing but its own answer ends the wait for an inline model.
+            on_done = partial(self._done, request, question)
+            call = self._ask(question.texts, model, deadline=self._deadline, on_done=on_done, loop=self._loop)
+            if call.done:
+                self._done(request, question, call)
+        else:
+            waiting = _Waiting(self, request, question)
+            call = self._ask(question.texts, model, deadline=self._deadline, on_done=waiting.done, loop=self._loop)
+            if call.done:
+                self._done(request, question, call)
             else:
-                await self._computed(call, answered, protocol)
-        return answer_of(call, question)
+                waiting.begin(call)
 
-    async def _computed(self, call: Call, answered: asyncio.Future[Any], protocol: Any) -> None:
-        """Wait for the threads, the client's leave or the deadline, whichever is first."""
-        watching = self._loop.create_task(_watch(protocol, answered))
-        late = self._loop.call_later(self._deadline + _GRACE, answered.cancel)
+    def _done(self, request: Request, question: PredictRequest, call: Call) -> None:
         try:
-            if await answered is None:
-                raise GoneError
-        except asyncio.CancelledError:
-            raise ProblemError(
-                LATE, f"The answer did not come within {self._deadline:g} seconds; try again later.", retry_after=1
-            ) from None
-        finally:
-            late.cancel()
-            watching.cancel()
-            call.cancel()
+            body = answer_of(call, question)
+        except Exception as error:  # noqa: BLE001 - one request's fault must not keep the others of its batch waiting
+            self._app.fail(request, error)
+        else:
+            self._app.finish(request, body)
 
 
-def _tell(answered: asyncio.Future[Any], call: Call) -> None:
-    if not answered.done():
-        answered.set_result(call)
+class _Waiting:
+    """A request whose texts are computed by threads: ends by the answer, the client's leave or the deadline."""
+
+    __slots__ = ("_call", "_late", "_predict", "_question", "_request")
+
+    def __init__(self, predict: Predict, request: Request, question: PredictRequest) -> None:
+        self._predict = predict
+        self._request = request
+        self._question = question
+        self._call: Call | None = None
+        self._late: asyncio.TimerHandle | None = None
+
+    def begin(self, call: Call) -> None:
+        predict = self._predict
+        self._call = call
+        self._late = predict._loop.call_later(predict._deadline + _GRACE, self.late)
+        self._request.gone = self.left
+
+    def done(self, call: Call) -> None:
+        self._call = None
+        self._end()
+        self._predict._done(self._request, self._question, call)
+
+    def late(self) -> None:
+        self._end()
+        seconds = self._predict._deadline
+        problem = ProblemError(
+            LATE, f"The answer did not come within {seconds:g} seconds; try again later.", retry_after=1
+        )
+        self._predict._app.fail(self._request, problem)
+
+    def left(self) -> None:
+        self._end()
+        self._predict._app.leave(self._request)
+
+    def _end(self) -> None:
+        self._request.gone = None
+        if self._late is not None:
+            self._late.cancel()
+        if self._call is not None:
+            self._call.cancel()
 
 
-async def _watch(protocol: Any, answered: asyncio.Future[Any]) -> None:
-    await protocol.client_disconnect()
-    if not answered.done():
-        answered.set_result(None)
-
-
-def decoded(body: bytes) -> PredictRequest:
+def decoded(body: bytes | bytearray) -> PredictRequest:
     """Read a request.
 
     Raises

@@ -51,12 +51,15 @@ class Kind(msgspec.Struct, frozen=True):
         return self.name.replace("-", " ").capitalize()
 
 
+NOT_HTTP = Kind("not-http", 400, "What was sent is not HTTP/1.1.")
+CUT = Kind("cut-short", 400, "The connection ended before the request was whole.")
 NOT_JSON = Kind("not-json", 400, "The body is not JSON in UTF-8.")
 NO_KEY = Kind("key-needed", 401, "Send `Authorization: Bearer KEY` with the key of the service (`api.key`).")
 KEYLESS = Kind("no-key-set", 403, "The service was started without a key, so nobody may do this; set `api.key`.")
 NOT_FOUND = Kind("not-found", 404, "No page has this address.")
 NO_RUN = Kind("no-such-run", 404, "No run has this id; GET /runs lists those there are.")
 METHOD = Kind("method-not-allowed", 405, "The header `Allow` says which methods this address takes.")
+SLOW_HEAD = Kind("head-too-slow", 408, "The head of the request did not arrive in time.")
 SLOW_BODY = Kind("body-too-slow", 408, "The body did not arrive within `api.body_seconds`.")
 OVERTAKEN = Kind("overtaken", 409, "Another run was promoted at the same time.")
 NO_MODEL = Kind("no-model", 409, "The run was made from predictions and cannot answer.")
@@ -65,6 +68,7 @@ TOO_MANY = Kind("too-many-texts", 413, "More texts than `api.max_texts`; send th
 MEDIA = Kind("media-type", 415, "Send the body as `application/json`.")
 INVALID = Kind("invalid", 422, "The body is JSON and does not say what this address needs.")
 REFUSED = Kind("texts-refused", 422, "None of the texts can be answered; `errors` says why, for each.")
+HEAD_TOO_LARGE = Kind("head-too-large", 431, "The head of the request is longer than the service reads.")
 OVERLOADED = Kind("overloaded", 429, "The queue is full; ask again after `Retry-After` seconds.")
 BROKEN = Kind("internal-error", 500, "The fault is the service's; its log says more.")
 DAMAGED = Kind("run-unusable", 503, "The run is damaged or cannot be computed on this machine.")

@@ -15,6 +15,7 @@ import uvloop
 from config.settings import get_settings
 from engine.api.app import App
 from engine.api.board import Board
+from engine.api.connection import SWEEP_SECONDS
 from engine.api.listener import Listener
 from engine.api.service import Service
 from engine.errors import RunNotFoundError, TagscopeError
@@ -22,7 +23,7 @@ from engine.inference.predictor import get_predictor
 
 _LOG = logging.getLogger("tagscope.api")
 _TICK = 0.05
-_SWEEP_TICKS = 20
+_SWEEP_TICKS = round(SWEEP_SECONDS / _TICK)
 # A model that takes longer to load than this does not keep the process from answering that it is alive.
 _PATIENCE = 2.0
 # A run that cannot be served is tried again after so many looks at the pointer, each time after twice as many up to the
@@ -107,7 +108,8 @@ class Process:
         self.service = Service(get_settings().api, get_predictor(), Board(board), number)
         self.app = App(self.service)
         self.follower = Follower(self.service)
-        self.listener = Listener(self.app, descriptor)
+        self.listener = Listener(self.app.take, descriptor, self.service.settings)
+        self.service.tally.unread = self.listener.unread
         self._ticks = 0
         self._lost = False
 
@@ -133,7 +135,6 @@ class Process:
         service.draining = True
         service.show_state()
         self.follower.stop()
-        self.app.drain()
         await self.listener.refuse_new()
         latest = self._loop.time() + min(_LAST_REQUESTS, limit / 3)
         while (now := self._loop.time()) < min(latest, service.tally.began + _QUIET):
@@ -151,7 +152,7 @@ class Process:
         service.show_state()
         service.tally.publish(service.predictor)
         if self._ticks % _SWEEP_TICKS == 0:
-            self.app.bodies.sweep()
+            self.listener.sweep()
         if not self.follower.is_alive() and not self._stopping.is_set():
             _LOG.error("The thread that loads runs has ended; the process is replaced.")
             self._lost = True

@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
+from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-import cachetools
-
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy as np
 
@@ -36,9 +35,10 @@ class ResultCache:
     """
 
     def __init__(self, capacity_bytes: int, seconds: float = 0, clock: Callable[[], float] = time.monotonic) -> None:
-        self._entries: cachetools.LRUCache[bytes, tuple[np.ndarray, float]] = cachetools.LRUCache(
-            maxsize=capacity_bytes, getsizeof=lambda entry: entry[0].nbytes + _OVERHEAD_BYTES
-        )
+        # Those used last stand last. A general LRU class costs three times as much for each text.
+        self._entries: OrderedDict[bytes, tuple[np.ndarray, float]] = OrderedDict()
+        self._capacity = capacity_bytes
+        self._used = 0
         self._seconds = seconds
         self._clock = clock
         self._lock = threading.Lock()
@@ -63,25 +63,41 @@ class ResultCache:
         """Return the probabilities kept under a key, or None; counts a hit or a miss."""
         with self._lock:
             entry = self._entries.get(key)
-            if entry is not None and self._seconds and self._clock() - entry[1] > self._seconds:
-                del self._entries[key]
-                entry = None
             if entry is None:
                 self.misses += 1
                 return None
+            if self._seconds and self._clock() - entry[1] > self._seconds:
+                self._forget(key)
+                self.misses += 1
+                return None
+            self._entries.move_to_end(key)
             self.hits += 1
             return entry[0]
 
     def put(self, key: bytes, probabilities: np.ndarray) -> None:
         """Keep probabilities, float32[labels]; the entries unused longest leave."""
+        self.put_all([(key, probabilities)])
+
+    def put_all(self, results: Sequence[tuple[bytes, np.ndarray]]) -> None:
+        """Keep several results, each as `put` does."""
+        entries, capacity = self._entries, self._capacity
         with self._lock:
-            if probabilities.nbytes + _OVERHEAD_BYTES <= self._entries.maxsize:
-                self._entries[key] = (probabilities, self._clock() if self._seconds else 0.0)
+            now = self._clock() if self._seconds else 0.0
+            for key, probabilities in results:
+                size = probabilities.nbytes + _OVERHEAD_BYTES
+                if key in entries:
+                    self._forget(key)
+                if size <= capacity:
+                    entries[key] = (probabilities, now)
+                    self._used += size
+            while self._used > capacity:
+                self._used -= _size(entries.popitem(last=False)[1])
 
     def clear(self) -> None:
         """Forget every result; the counters go on."""
         with self._lock:
             self._entries.clear()
+            self._used = 0
 
     def invalidate(self, identity: bytes) -> int:
         """Forget the results of one model; return how many there were."""
@@ -89,8 +105,11 @@ class ResultCache:
         with self._lock:
             found = [key for key in self._entries if key.startswith(owner)]
             for key in found:
-                del self._entries[key]
+                self._forget(key)
         return len(found)
+
+    def _forget(self, key: bytes) -> None:
+        self._used -= _size(self._entries.pop(key))
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -98,5 +117,8 @@ class ResultCache:
     @property
     def used_bytes(self) -> int:
         """Bytes in use, by the same estimate as the bound."""
-        with self._lock:
-            return int(self._entries.currsize)
+        return self._used
+
+
+def _size(entry: tuple[np.ndarray, float]) -> int:
+    return entry[0].nbytes + _OVERHEAD_BYTES

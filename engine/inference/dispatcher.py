@@ -98,12 +98,55 @@ class Dispatcher:
     ) -> Call:
         """Queue texts as `ask` does; a full queue is not counted as a rejection, because the caller tries again."""
         call = Call(model, texts, self._cancel, on_done, loop)
+        driver = self._inline if model.plan.inline else self._threads
         until = moment_of(deadline)
-        wanted = self._looked_up(call, until, first)
-        driver = self._driver(model)
+        if len(texts) == 1:
+            wanted = self._queue_one(call, driver, until, first)
+        else:
+            wanted = self._queue_all(call, driver, until, first)
+        if wanted:
+            # Even where others asked for all of it: the loop that was to compute it may have been closed, or may be
+            # the one that waits here.
+            driver.start(loop)
+        else:
+            call.on_done = None
+            call.end()
+        return call
+
+    def _queue_one(self, call: Call, driver: InlineDriver | ThreadDriver, until: float, first: int) -> bool:
+        """Do what `_queue_all` does for the one text that nearly every request has, at half its cost."""
+        ticket = self._looked_up(call, 0, call.texts[0], driver.scheduler, until, first)
         with self._lock:
             if self._closed:
-                raise ClosedError("The service is shutting down and takes no new texts; ask again in a moment.")
+                raise _closed()
+            counters = self.counters
+            if ticket is None:
+                counters.cache_hits += call.cached[0]
+                return False
+            flight = self._flights.get(ticket.key)
+            if flight is None:
+                driver.scheduler.add((ticket,))
+                self._flights[ticket.key] = flight = ticket
+                counters.cache_misses += 1
+            else:
+                flight.deadline = max(flight.deadline, until)
+                counters.cache_shared += 1
+            flight.waiters.append((call, 0))
+            call.tickets.append(flight)
+            call.missing = 1
+            self._open_calls += 1
+        return True
+
+    def _queue_all(self, call: Call, driver: InlineDriver | ThreadDriver, until: float, first: int) -> bool:
+        """Queue what is not known yet; return whether there is any."""
+        wanted: list[tuple[int, Ticket]] = []
+        for index, text in enumerate(call.texts):
+            ticket = self._looked_up(call, index, text, driver.scheduler, until, first)
+            if ticket is not None:
+                wanted.append((index, ticket))
+        with self._lock:
+            if self._closed:
+                raise _closed()
             flights: dict[bytes, Ticket] = {}
             for _, ticket in wanted:
                 if ticket.key not in self._flights:
@@ -120,14 +163,7 @@ class Dispatcher:
                 call.tickets.append(flight)
             call.missing = len(wanted)
             self._open_calls += bool(wanted)
-        if not wanted:
-            call.on_done = None
-            call.end()
-        else:
-            # Even where others asked for all of it: the loop that was to compute it may have been closed, or may be
-            # the one that waits here.
-            driver.start(loop)
-        return call
+        return bool(wanted)
 
     def ask_patiently(self, texts: Sequence[str], model: ServedModel, until: float, first: int) -> Call:
         """Queue texts as soon as there is room for all of them; blocks until then.
@@ -179,48 +215,43 @@ class Dispatcher:
     def _driver(self, model: ServedModel) -> InlineDriver | ThreadDriver:
         return self._inline if model.plan.inline else self._threads
 
-    def _looked_up(self, call: Call, until: float, first: int) -> list[tuple[int, Ticket]]:
-        """Fill in what is known already; return positions and tickets of the rest."""
-        model, cache, scheduler = call.model, self.cache, self._driver(call.model).scheduler
-        texts: Sequence[Any] = call.texts
-        wanted: list[tuple[int, Ticket]] = []
-        for index, text in enumerate(texts):
-            if not isinstance(text, str):
-                call.errors[index] = DataError(
-                    f"Text {first + index} is not a text but {type(text).__name__}; give a string."
-                )
-                continue
-            if len(text) > self._max_text_characters:
-                call.errors[index] = DataError(
-                    f"Text {first + index} has {len(text):,} characters, more than the {self._max_text_characters:,} "
-                    "allowed; shorten it, or raise `inference.max_text_characters`."
-                )
-                continue
-            key = cache.key(model.identity, text)
-            row = cache.get(key)
-            if row is not None:
-                call.rows[index] = row
-                call.cached[index] = True
-                continue
-            if key not in self._flights:
-                # Before the work of cleaning and tokenising: under overload most of it would be for nothing.
-                scheduler.require_room(1)
-            cleaned = model.clean(text)
-            if not cleaned:
-                call.errors[index] = DataError(
-                    f"Text {first + index} has no words left after cleaning; enter a sentence that says what it is "
-                    "about."
-                )
-                continue
-            wanted.append((index, Ticket(model, model.encode(cleaned), key, until)))
-        return wanted
+    def _looked_up(
+        self, call: Call, index: int, text: Any, scheduler: Scheduler, until: float, first: int
+    ) -> Ticket | None:
+        """Fill in what is known of a text already, or why it has no answer; else return what is to be computed."""
+        model = call.model
+        if not isinstance(text, str):
+            call.errors[index] = DataError(
+                f"Text {first + index} is not a text but {type(text).__name__}; give a string."
+            )
+            return None
+        if len(text) > self._max_text_characters:
+            call.errors[index] = DataError(
+                f"Text {first + index} has {len(text):,} characters, more than the {self._max_text_characters:,} "
+                "allowed; shorten it, or raise `inference.max_text_characters`."
+            )
+            return None
+        key = self.cache.key(model.identity, text)
+        row = self.cache.get(key)
+        if row is not None:
+            call.rows[index] = row
+            call.cached[index] = True
+            return None
+        if scheduler.depth >= scheduler.capacity and key not in self._flights:
+            # Before the work of cleaning and tokenising: under overload most of it would be for nothing.
+            scheduler.require_room(1)
+        cleaned = model.clean(text)
+        if not cleaned:
+            call.errors[index] = DataError(
+                f"Text {first + index} has no words left after cleaning; enter a sentence that says what it is about."
+            )
+            return None
+        return Ticket(model, model.encode(cleaned), key, until)
 
     def _settle(self, tickets: Sequence[Ticket]) -> None:
         """Hand out what the tickets hold; called by the drivers, without the lock."""
-        for ticket in tickets:
-            # Kept before it stops being in flight: whoever asks now finds it in one place or the other.
-            if ticket.row is not None:
-                self.cache.put(ticket.key, ticket.row)
+        # Kept before they stop being in flight: whoever asks now finds it in one place or the other.
+        self.cache.put_all([(ticket.key, ticket.row) for ticket in tickets if ticket.row is not None])
         ended: list[Call] = []
         with self._lock:
             for ticket in tickets:
@@ -256,6 +287,10 @@ class Dispatcher:
             call.on_done = None
             self._open_calls -= 1
             self._settled.notify_all()
+
+
+def _closed() -> ClosedError:
+    return ClosedError("The service is shutting down and takes no new texts; ask again in a moment.")
 
 
 def _end(calls: Sequence[Call]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import pytest
@@ -13,6 +13,7 @@ import pytest
 from config.settings import get_settings
 from engine.api.app import App
 from engine.api.board import Board
+from engine.api.connection import Request
 from engine.api.metrics import render
 from engine.api.problems import ProblemError
 from engine.api.runs import promote
@@ -26,31 +27,32 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Scope:
-    method, path = "POST", "/predict"
-    headers: ClassVar[dict[str, str]] = {}
+class Client:
+    """Asks one question, and may leave; stands where the connection does."""
 
-
-class Protocol:
-    """A request whose client may leave."""
+    date, ok = b"", b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: "
 
     def __init__(self, *texts: str) -> None:
-        self.body = json.dumps({"texts": texts}).encode()
-        self.left = asyncio.Event()
+        self.request = Request(cast("Any", self), b"POST", b"/predict", {})
+        self.request.body = json.dumps({"texts": texts}).encode()
+        self.answered = asyncio.Event()
         self.status, self.headers, self.answer = 0, dict[str, str](), b""
 
-    def __aiter__(self) -> Any:
-        async def chunks() -> Any:
-            yield self.body
+    def send(self, request: Request, head: bytes, body: bytes) -> None:
+        assert request is self.request
+        assert not self.status
+        first, *lines = head.decode().splitlines()
+        self.status, self.answer = int(first.split()[1]), body
+        self.headers = dict(line.split(": ", 1) for line in lines)
+        self.answered.set()
 
-        return chunks()
+    def leave(self) -> None:
+        assert self.request.gone is not None
+        self.request.gone()
 
-    async def client_disconnect(self) -> None:
-        await self.left.wait()
-
-    def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
-        if not self.status:
-            self.status, self.headers, self.answer = status, dict(headers), body
+    async def ask(self, app: App) -> None:
+        app.take(self.request)
+        await self.answered.wait()
 
 
 class Slow:
@@ -99,14 +101,14 @@ async def until(condition: Callable[[], Any]) -> None:
 def test_a_full_queue_is_refused_at_once_and_says_when(slow: Slow) -> None:
     async def run() -> None:
         service, app = served(slow)
-        computed = Protocol("one text")
-        waiting = Protocol("a second text", "a third text")
-        refused = Protocol("a fourth text")
-        tasks = [asyncio.create_task(app(Scope, computed))]
+        computed = Client("one text")
+        waiting = Client("a second text", "a third text")
+        refused = Client("a fourth text")
+        tasks = [asyncio.create_task(computed.ask(app))]
         await until(lambda: slow.batches)
-        tasks.append(asyncio.create_task(app(Scope, waiting)))
+        tasks.append(asyncio.create_task(waiting.ask(app)))
         await until(lambda: slow.predictor.depth == 2)
-        await app(Scope, refused)
+        await refused.ask(app)
         assert (refused.status, int(refused.headers["retry-after"]) >= 1) == (429, True)
         assert json.loads(refused.answer)["type"] == "/docs#/overloaded"
         slow.gate.set()
@@ -123,13 +125,12 @@ def test_a_full_queue_is_refused_at_once_and_says_when(slow: Slow) -> None:
 def test_who_leaves_while_waiting_leaves_the_queue(slow: Slow) -> None:
     async def run() -> None:
         service, app = served(slow)
-        computed, leaving = Protocol("one text"), Protocol("a second text")
-        task = asyncio.create_task(app(Scope, computed))
+        computed, leaving = Client("one text"), Client("a second text")
+        task = asyncio.create_task(computed.ask(app))
         await until(lambda: slow.batches)
-        left = asyncio.create_task(app(Scope, leaving))
-        await until(lambda: slow.predictor.depth == 1)
-        leaving.left.set()
-        await left
+        app.take(leaving.request)
+        assert slow.predictor.depth == 1
+        leaving.leave()
         assert slow.predictor.depth == 0
         slow.gate.set()
         await task
@@ -149,11 +150,11 @@ def test_what_waits_beyond_its_deadline_is_given_up(slow: Slow, monkeypatch: pyt
 
     async def run() -> None:
         _, app = served(slow)
-        computed, late = Protocol("one text"), Protocol("a second text")
-        tasks = [asyncio.create_task(app(Scope, computed))]
+        computed, late = Client("one text"), Client("a second text")
+        tasks = [asyncio.create_task(computed.ask(app))]
         await until(lambda: slow.batches)
         # Nobody computes; the request ends all the same.
-        await app(Scope, late)
+        await late.ask(app)
         assert (late.status, json.loads(late.answer)["type"]) == (503, "/docs#/deadline")
         assert "retry-after" in late.headers
         slow.gate.set()
@@ -197,11 +198,11 @@ def test_a_refused_text_says_which_kind(
 
     async def run() -> None:
         _, app = served(slow)
-        asked = Protocol(TEXT, "" if error is None else "graph networks")
-        await app(Scope, Protocol(TEXT))
+        asked = Client(TEXT, "" if error is None else "graph networks")
+        await Client(TEXT).ask(app)
         if error is not None:
             monkeypatch.setattr(slow.predictor._dispatcher._threads, "_compute", lambda batch: _fail(batch, error))
-        await app(Scope, asked)
+        await asked.ask(app)
         found = json.loads(asked.answer)["predictions"]
         assert (asked.status, found[1]["kind"], "kind" in found[0]) == (200, kind, False)
 
@@ -229,26 +230,11 @@ def test_a_fault_of_ours_is_told_without_its_trace(
 ) -> None:
     async def run() -> None:
         _, app = served(slow)
-        broken = Protocol("one text")
+        broken = Client("one text")
         monkeypatch.setattr(app, "_predict", None)
-        with pytest.raises(TypeError):
-            await app(Scope, broken)
+        await broken.ask(app)
         assert (broken.status, json.loads(broken.answer)["type"]) == (500, "/docs#/internal-error")
         assert b"NoneType" not in broken.answer
         assert "NoneType" in caplog.text
-
-    asyncio.run(run())
-
-
-def test_a_drained_process_closes_connections_with_its_answers(slow: Slow) -> None:
-    async def run() -> None:
-        service, app = served(slow)
-        slow.gate.set()
-        service.draining = True
-        app.drain()
-        answered = Protocol(TEXT)
-        await app(Scope, answered)
-        assert (answered.status, answered.headers["connection"]) == (200, "close")
-        assert json.loads(answered.answer)["run_id"] == NGRAM
 
     asyncio.run(run())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import http.client
 import json
 import os
@@ -20,8 +19,7 @@ import psutil
 import pytest
 
 from config.settings import get_settings
-from engine.api import listener, supervisor
-from engine.api.board import Board, Turn
+from engine.api import supervisor
 from tests.api.running import NGRAM, ROOT, TEXT, Api, command, environment
 
 if TYPE_CHECKING:
@@ -248,19 +246,3 @@ def test_as_many_connections_as_the_system_allows() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
     assert hard == before[1]
     assert soft == (65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536))
-
-
-def test_only_sockets_are_looked_at_for_the_address() -> None:
-    board = Board.create(1)
-    with socket.create_server(("127.0.0.1", 0)) as door, board.locked(Turn.PROMOTE):
-        before = len(os.listdir("/dev/fd"))
-        assert listener._listening_on(door.getsockname()) == [door.fileno()]
-        assert len(os.listdir("/dev/fd")) == before
-        child = os.fork()
-        if child == 0:
-            try:
-                fcntl.lockf(board.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, Turn.PROMOTE)
-            except OSError:
-                os._exit(0)
-            os._exit(1)
-        assert os.waitpid(child, 0)[1] == 0, "the turn is still ours"

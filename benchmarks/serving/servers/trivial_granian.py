@@ -1,4 +1,4 @@
-"""The ceiling: a Granian handler that reads a body and answers the same bytes whatever it says."""
+"""A Granian handler that reads a body and answers the same bytes whatever it says: what another HTTP server reaches."""
 
 from __future__ import annotations
 
