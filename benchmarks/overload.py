@@ -106,10 +106,12 @@ class Client:
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._rng = random.Random(port)
+        # No two loads send the same texts: the second would be answered from the cache.
+        self._rng = random.Random()
         self._words = demo_words()
         self._free: list[Asking] = []
         self._all: list[Asking] = []
+        self._load = self._rng.getrandbits(32)
         self._number = self._under_way = 0
         self._closed_until = 0.0
         self._connecting: set[asyncio.Task[None]] = set()
@@ -120,7 +122,7 @@ class Client:
     def body(self) -> bytes:
         """Return the bytes of a request that was not sent before."""
         self._number += 1
-        text = f"{' '.join(self._rng.choices(self._words, k=12))} {self._number}"
+        text = f"{' '.join(self._rng.choices(self._words, k=12))} {self._load} {self._number}"
         content = msgspec.json.encode({"texts": [text]})
         return b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s" % (len(content), content)
 
@@ -313,7 +315,8 @@ def verdicts(found: dict[str, Any]) -> dict[str, bool]:
     flood, killed, ended = found["overload"], found["killed"], found["terminated"]
     kinds = {str(OK), str(FULL)}
     return {
-        "throughput within 10 % of the peak": flood["rate"] >= 0.9 * found["peak"]["rate"],
+        "throughput within 10 % of the peak": flood["rate"]
+        >= 0.9 * max(found["peak"]["rate"], found["peak_again"]["rate"]),
         "rejects are 429": set(flood["ends"]) <= kinds and str(FULL) in flood["ends"],
         "99 % of rejects within 50 ms": flood["rejects"].get("p99", 1.0) <= _REJECT_SECONDS,
         "no accepted request lost": not any(flood["ends"].get(kind) for kind in (LOST, LOST_NEW, UNANSWERED)),
