@@ -9,8 +9,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from markdown_tables import table
+from report_data import findings
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -19,12 +22,6 @@ HEAD = """# Benchmarks
 
 Written by `python benchmarks/report.py` from `benchmarks/results/*.json`; each section names its command.
 """
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
 def quality(results: dict[str, Any]) -> str:
@@ -402,6 +399,7 @@ SECTIONS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "answers_http": ("Answers over HTTP", answers),
     "super_resolution": ("Super-resolution", super_resolution),
     "serving": ("Serving", serving),
+    "findings": ("Findings", findings),
 }
 
 

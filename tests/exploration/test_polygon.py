@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.exploration.filter import FilterError
+from engine.exploration.polygon import PointIndex
+
+GRID = st.tuples(st.integers(-4, 4), st.integers(-4, 4))
+POLYGON = st.lists(GRID, min_size=3, max_size=8)
+
+
+def naive(point, polygon) -> bool:
+    """Count the edges that a ray to the right crosses, in exact numbers."""
+    x, y = map(Fraction, point)
+    crossed = 0
+    for (ax, ay), (bx, by) in zip(polygon, polygon[1:] + polygon[:1], strict=True):
+        if (ay <= y) != (by <= y):
+            crossed += ax + (y - ay) * Fraction(bx - ax) / (by - ay) > x
+    return crossed % 2 == 1
+
+
+@given(st.lists(GRID, max_size=30), POLYGON)
+def test_inside_is_what_exact_ray_casting_says(points, polygon) -> None:
+    index = PointIndex(np.array(points, np.float32).reshape(-1, 2))
+    # Where an edge meets a point on the grid exactly, division must not have moved it.
+    certain = [all_certain(point, polygon) for point in points]
+    found = index.inside(polygon).tolist()
+    assert [f for f, sure in zip(found, certain, strict=True) if sure] == [
+        naive(point, polygon) for point, sure in zip(points, certain, strict=True) if sure
+    ]
+
+
+def all_certain(point, polygon) -> bool:
+    """Tell whether the point is on no edge whose slope a float cannot hold."""
+    x, y = map(Fraction, point)
+    for (ax, ay), (bx, by) in zip(polygon, polygon[1:] + polygon[:1], strict=True):
+        if (ay <= y) != (by <= y):
+            slope = Fraction(bx - ax) / (by - ay)
+            if ax + (y - ay) * slope == x and Fraction(float(slope)) != slope:
+                return False
+    return True
+
+
+@given(st.lists(st.tuples(*[st.floats(-2, 2, width=32)] * 2), max_size=40), GRID)
+def test_neighbouring_polygons_share_no_point_and_leave_none(points, middle) -> None:
+    index = PointIndex(np.array(points, np.float32).reshape(-1, 2))
+    corners = [(-9, -9), (9, -9), (9, 9), (-9, 9)]
+    parts = [index.inside([corners[i], corners[(i + 1) % 4], middle]) for i in range(4)]
+    assert np.array_equal(np.sum(parts, axis=0), np.ones(len(points)))
+
+
+@given(POLYGON, st.integers(0, 7))
+def test_neither_the_first_corner_nor_the_direction_matters(polygon, turn: int) -> None:
+    grid = np.stack(np.meshgrid(*[np.linspace(-4.5, 4.5, 12)] * 2), -1).reshape(-1, 2).astype(np.float32)
+    index = PointIndex(grid)
+    turned = polygon[turn % len(polygon) :] + polygon[: turn % len(polygon)]
+    assert np.array_equal(index.inside(polygon), index.inside(turned))
+    assert np.array_equal(index.inside(polygon), index.inside(polygon[::-1]))
+
+
+def test_points_that_lie_nowhere_are_in_no_polygon() -> None:
+    index = PointIndex(np.array([[np.nan, 0], [0, 0], [np.inf, 0]], np.float32))
+    assert index.inside([(-1, -1), (1, -1), (1, 1), (-1, 1)]).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("polygon", [[(0, 0), (1, np.nan), (1, 1)], [(0, 0, 0)] * 3, [0, 1, 2], [(0, 0), (1,)]])
+def test_a_corner_that_is_none(polygon) -> None:
+    with pytest.raises(FilterError, match="corner that is not two numbers"):
+        PointIndex(np.zeros((1, 2), np.float32)).inside(polygon)
