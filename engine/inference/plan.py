@@ -28,7 +28,7 @@ _LENGTHS = (16, 64, 256)
 # Of two sizes that are as fast, the smaller one lets the others wait less.
 _NEARLY = 0.95
 # In seconds; a cheap model is run until the noise of a busy machine is left behind.
-_LONGEST_RUN = 0.25
+_LONGEST_RUN = 0.5
 _ENOUGH = 0.02
 _RUNS, _MOST_RUNS = 3, 100
 _MOST_TOKENS = 16_384
@@ -144,6 +144,8 @@ def _plan(best: dict[int, int], seconds: float, max_tokens: int, source: str) ->
         nearest = min(measured, key=lambda length: (abs(length - edge), -length))
         # Longer texts than those measured get as many padded tokens, shorter ones as many texts.
         size = best[nearest] if edge <= nearest else best[nearest] * nearest // edge
+        # What pays for longer texts pays for these.
+        size = max([size, *(best[length] for length in measured if length >= edge)])
         return max(1, min(size, _MOST_TOKENS // edge))
 
     return BatchPlan(edges, tuple(texts(edge) for edge in edges), seconds, source)
