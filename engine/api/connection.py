@@ -29,14 +29,23 @@ _HEAD_BYTES = 65_536
 # What is still sent after a refusal is read and thrown away, so many bytes of it and for so many seconds: to a client
 # that is writing, a closed connection would hide the answer.
 _THROWN_AWAY = 64 * 2**20
-_LINGER_SECONDS = 2.0
+_LINGER_SECONDS = 30.0
+# Less long where nothing comes any more.
+_SILENT_SECONDS = 2.0
 _HEAD_SECONDS = 30.0
+# A client reads so many bytes of its answers in so many seconds, or all of them.
 _UNREAD_SECONDS = 30.0
+_LEAST_READ = 65_536
 # Longer than proxies and clients keep a connection for later.
 _IDLE_SECONDS = 90.0
 # The clock that connections read is set once in so many seconds; nothing ends before its time.
 SWEEP_SECONDS = 1.0
-_KEPT_HEADERS = frozenset((b"authorization", b"content-type", b"content-length", b"expect"))
+# Requests that are handed over in one turn of the event loop, of those that a client sent without waiting for answers.
+_AT_ONCE = 32
+# A longer number has nothing but zeros and spaces more than one that can be meant.
+_LENGTH_DIGITS = 30
+_FRAMING = (b"content-length", b"transfer-encoding")
+_KEPT_HEADERS = frozenset((b"authorization", b"content-type", b"expect", b"upgrade", *_FRAMING))
 _STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus if status >= 200
 }
@@ -44,11 +53,19 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Phase(IntEnum):
-    """What a connection waits for: a request, the rest of its head, or the rest of its body."""
+    """What a connection waits for: a request, the rest of its head, or the rest of its body.
+
+    `UPGRADE` is a moment only: the head asked for another protocol, and is read again as if it had not.
+    """
 
     IDLE = 0
     HEAD = 1
     BODY = 2
+    UPGRADE = 3
+
+
+# An enumeration looks its members up anew each time, which takes longer than what is done with them here.
+_IDLE, _HEAD, _BODY, _UPGRADE = Phase
 
 
 class Request:
@@ -134,16 +151,23 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
         self._request: Request | None = None
+        # Whole requests that wait until those before them are answered.
         self._queued: deque[Request] = deque()
-        self._lingering = False
-        self._blocked = False
+        self._taking = False
+        # The client has sent its last byte; nothing it sends is read any more; it does not read; we do not read.
+        self._eof = self._lingering = self._blocked = self._paused = False
+        self._unread = 0
         self._thrown_away = 0
-        self._phase = Phase.IDLE
+        self._heard = 0.0
+        self._phase = _IDLE
         # When the phase began, when the last answer was sent, or when writing was blocked, whichever was last.
         self._since = listener.now
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
         self._head_bytes = 0
+        # Bytes in whole packets since the head began, or since the last byte of the body; -1 up to the first packet.
+        self._fruitless = -1
+        self._asks = False
         self._body: bytes | bytearray = b""
 
     # What answers need
@@ -161,58 +185,63 @@ class Connection(asyncio.Protocol):
     @property
     def idle(self) -> bool:
         """Whether no request is under way."""
-        return self._request is None and not self._queued and not self.reading
+        return self._request is None and not self._queued and self._phase is _IDLE and not self._lingering
 
     @property
-    def reading(self) -> bool:
-        """Whether a request has arrived in part."""
-        return self._phase is not Phase.IDLE
+    def waiting(self) -> int:
+        """How many requests the application does not have yet; the last may have arrived in part."""
+        return len(self._queued) + (self._phase is not _IDLE)
 
     # Transport
 
     def connection_made(self, transport: Any) -> None:
         """Begin."""
         self._transport = transport
-        self._listener.connections.add(self)
+        if not self._listener.admit(self):
+            transport.abort()
 
     def connection_lost(self, _: Exception | None) -> None:
         """End; whoever computes for it is told."""
         self._transport = None
         self._listener.forget(self)
         self._queued.clear()
+        # It holds this connection as well: without the circle both are gone at once.
+        del self._parser
         request, self._request = self._request, None
         if request is not None and request.gone is not None:
             request.gone()
 
     def data_received(self, data: bytes) -> None:
-        """Read."""
+        """Read; what is whole is handed over after the parser has returned, so that nothing calls it from within."""
         if self._lingering:
             self._throw_away(len(data))
             return
-        if self._phase is Phase.HEAD:
-            self._head_bytes += len(data)
+        rest = None
         try:
             self._parser.feed_data(data)
-            if self._phase is Phase.HEAD and self._head_bytes > _HEAD_BYTES:
-                self._refuse(_head_too_large())
-        except httptools.HttpParserUpgrade:
-            # The request itself was answered as if it had asked for nothing else; what follows is not HTTP.
-            self._end_after(self._queued[-1] if self._queued else self._request)
+        except httptools.HttpParserUpgrade as upgrade:
+            rest = memoryview(data)[upgrade.args[0] :]
         except httptools.HttpParserError as error:
             self._refuse(_reason(error))
+        if rest is not None:
+            self._stay(rest)
+        if self._queued:
+            self._take(waited=False)
+        if self._phase is not _IDLE:
+            self._in_part(len(data))
 
     def eof_received(self) -> bool:
         """See that the client sends no more; return whether the connection stays open."""
-        if self._lingering:
-            return False
-        if self._phase is not Phase.IDLE:
+        self._eof = True
+        if self._phase is not _IDLE:
             self._refuse(ProblemError(CUT, "The request ended before it was whole; send it again."))
+            self._take(waited=False)
             return True
         last = self._queued[-1] if self._queued else self._request
         if last is None or last.gone is not None:
             # One that is computed for long is given up: most who close have left.
             return False
-        self._end_after(last)
+        last.keep = False
         return True
 
     def pause_writing(self) -> None:
@@ -220,25 +249,25 @@ class Connection(asyncio.Protocol):
         self._blocked = True
         self._since = self._listener.now
         if self._transport is not None:
-            self._transport.pause_reading()
+            self._unread = self._transport.get_write_buffer_size()
+        self._steer()
 
     def resume_writing(self) -> None:
         """Go on."""
         self._blocked = False
         self._since = self._listener.now
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
-            self._take_next()
+        self._listener.loop.call_soon(self._take)
 
     # Parser
 
     def on_message_begin(self) -> None:
         """Begin a request."""
-        self._phase = Phase.HEAD
+        self._phase = _HEAD
         self._since = self._listener.now
         self._url = self._body = b""
         self._headers = {}
         self._head_bytes = 0
+        self._fruitless = -1
 
     def on_url(self, url: bytes) -> None:
         """Keep the address, which may come in parts."""
@@ -246,41 +275,56 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header where it is looked at."""
-        self._head_bytes += len(name) + len(value)
+        self._head_bytes += len(name) + len(value) + 4
         name = name.lower()
-        if name in _KEPT_HEADERS:
+        # What stands behind a body in chunks was not there when it was decided what the request is.
+        if name in _KEPT_HEADERS and self._phase is _HEAD:
             self._headers[name] = value
 
     def on_headers_complete(self) -> None:
         """Refuse what is too long, and let those write who ask first."""
-        self._phase = Phase.BODY
         if self._head_bytes + len(self._url) > _HEAD_BYTES:
             raise _head_too_large()
+        self._phase = _BODY
+        self._since = self._listener.now
+        self._fruitless = -1
         headers = self._headers
+        if b"upgrade" in headers and self._parser.should_upgrade() and self._parser.get_method() != b"CONNECT":
+            self._phase = _UPGRADE
+            return
         length = headers.get(b"content-length")
-        if length is not None and int(length) > self._listener.most_bytes:
-            raise self._too_large(f"{int(length):,}")
-        if b"expect" in headers and self._transport is not None and self._request is None:
-            self._transport.write(_CONTINUE)
+        if length is not None:
+            if len(length) > _LENGTH_DIGITS:
+                raise ProblemError(NOT_HTTP, "The header Content-Length is too long for a number; shorten it.")
+            if int(length) > self._listener.most_bytes:
+                raise self._too_large(f"{int(length):,}")
+        if b"expect" in headers:
+            self._asks = (
+                headers[b"expect"].strip().lower() == b"100-continue" and self._parser.get_http_version() == "1.1"
+            )
 
     def on_body(self, part: bytes) -> None:
         """Keep a part of the body."""
+        self._fruitless = -1
         if not self._body:
             self._body = part
-            return
-        if isinstance(self._body, bytes):
-            self._body = bytearray(self._body)
-        self._body += part
+        else:
+            if isinstance(self._body, bytes):
+                self._body = bytearray(self._body)
+            self._body += part
         if len(self._body) > self._listener.most_bytes:
             raise self._too_large("more than that")
 
     def on_message_complete(self) -> None:
-        """Hand a request over."""
-        self._phase = Phase.IDLE
+        """Keep a request until the parser returns."""
+        if self._phase is _UPGRADE:
+            return
+        self._phase = _IDLE
+        self._asks = False
         request = self._made()
         request.body = self._body
         self._body = b""
-        self._queue(request)
+        self._queued.append(request)
 
     # Requests and answers
 
@@ -301,15 +345,19 @@ class Connection(asyncio.Protocol):
             return
         self._request = None
         self._since = self._listener.now
-        if request.keep and (not self._listener.draining or self._queued):
+        # While the service is stopped, what a client has sent before it knew is still answered.
+        if request.keep and not (self._listener.draining and not self.waiting):
             transport.write(b"%b%b\r\n%b" % (head, b"connection: keep-alive\r\n" if request.old else b"", body))
-            if self._queued:
+            if (self._queued or self._phase is not _IDLE) and not self._taking:
                 # Not from here: each answer would stand on the one before it.
-                self._listener.loop.call_soon(self._take_next)
+                self._listener.loop.call_soon(self._take)
             return
         transport.write(b"%bconnection: close\r\n\r\n%b" % (head, body))
-        if self._lingering:
+        self._queued.clear()
+        if self._lingering and not self._eof:
+            self._heard = self._listener.now
             transport.write_eof()
+            self._steer()
         else:
             transport.close()
 
@@ -327,29 +375,32 @@ class Connection(asyncio.Protocol):
             By `time.monotonic`.
         """
         waited = now - self._since - SWEEP_SECONDS
-        if self._transport is None or waited < 0:
+        transport = self._transport
+        if transport is None or waited < 0:
             return
-        if self._blocked:
+        if self._blocked or transport.is_closing():
             if waited > _UNREAD_SECONDS:
-                self._transport.abort()
+                self._look_whether_read(now)
         elif self._request is not None:
             return
         elif self._lingering:
-            if waited > _LINGER_SECONDS:
-                self._transport.abort()
-        elif self._phase is Phase.HEAD:
+            if waited > _LINGER_SECONDS or now - self._heard - SWEEP_SECONDS > _SILENT_SECONDS:
+                transport.abort()
+        elif self._phase is _HEAD:
             if waited > _HEAD_SECONDS:
-                self._refuse(ProblemError(SLOW_HEAD, "The head of the request did not arrive in time; send it again."))
-        elif self._phase is Phase.BODY:
+                self._end_with(
+                    ProblemError(SLOW_HEAD, "The head of the request did not arrive in time; send it again.")
+                )
+        elif self._phase is _BODY:
             seconds = self._listener.body_seconds
             if waited >= seconds:
-                self._refuse(
+                self._end_with(
                     ProblemError(
                         SLOW_BODY, f"The body did not arrive within {seconds:g} seconds; send it again, faster."
                     )
                 )
         elif waited > _IDLE_SECONDS:
-            self._transport.close()
+            transport.close()
 
     def _made(self) -> Request:
         path = self._url.partition(b"?")[0]
@@ -357,46 +408,122 @@ class Connection(asyncio.Protocol):
             # As it is said to a proxy.
             path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
         parser = self._parser
-        request = Request(self, parser.get_method() if path else b"", path, self._headers)
-        if not parser.should_keep_alive():
-            request.keep = False
-        elif parser.get_http_version() != "1.1":
-            request.old = True
+        request = Request(self, parser.get_method(), path, self._headers)
+        keep, version = parser.should_keep_alive(), parser.get_http_version()
+        if keep and version == "1.1":
+            return request
+        # Chunks came with 1.1: whoever handed such a request on may see its end somewhere else.
+        request.keep = request.old = keep and version == "1.0" and b"transfer-encoding" not in self._headers
+        if version not in ("1.0", "1.1"):
+            request.problem = _not_http()
         return request
 
-    def _queue(self, request: Request) -> None:
-        if self._request is None and not self._queued:
-            self._request = request
-            self._listener.take(request)
-        else:
-            # The client did not wait for its answer: it waits now until the others are answered.
-            self._queued.append(request)
+    def _take(self, *, waited: bool = True) -> None:
+        """Hand requests over, in their order, up to one whose answer does not come at once.
 
-    def _take_next(self) -> None:
-        if self._request is None and self._queued and not self._blocked and self._transport is not None:
-            self._request = self._queued.popleft()
-            self._request.started = time.monotonic()
-            self._listener.take(self._request)
+        Parameters
+        ----------
+        waited
+            Whether the first did not become whole just now.
+        """
+        queued, left = self._queued, _AT_ONCE
+        self._taking = True
+        while queued and left and self._request is None and not self._blocked:
+            request = self._request = queued.popleft()
+            if waited:
+                request.started = time.monotonic()
+            waited = True
+            left -= 1
+            self._listener.take(request)
+        self._taking = False
+        if not left and queued:
+            self._listener.loop.call_soon(self._take)
+        if queued or self._paused or self._asks:
+            self._steer()
+
+    def _steer(self) -> None:
+        """Read only from a client that waits for its answers and reads them, and tell it to write where it asks."""
+        transport = self._transport
+        if transport is None:
+            return
+        if self._queued or self._blocked:
+            self._paused = True
+            transport.pause_reading()
+            return
+        if self._paused and not self._eof:
+            self._paused = False
+            transport.resume_reading()
+        if self._asks and self._request is None:
+            self._asks = False
+            if not self._body:
+                transport.write(_CONTINUE)
+
+    def _in_part(self, count: int) -> None:
+        """See to a request of which more is to come; a packet with so many bytes was the last."""
+        if self._fruitless < 0:
+            # Some of them belong to what was before.
+            self._fruitless = 0
+        else:
+            self._fruitless += count
+            if self._fruitless > _HEAD_BYTES:
+                # Also what stands between the chunks of a body and behind them.
+                self._end_with(_head_too_large())
+        if self._asks:
+            self._steer()
+
+    def _stay(self, rest: memoryview) -> None:
+        """Go on with HTTP/1.1 after a request that asked for another protocol, whose body is still to come.
+
+        The parser takes everything behind such a head for the other protocol. The server may answer as if it had not
+        been asked (RFC 9110, section 7.8), so another parser gets the head again, without the question.
+        """
+        while self._phase is _UPGRADE:
+            parser, headers = self._parser, self._headers
+            head = [b"%b %b HTTP/%b" % (parser.get_method(), self._url, parser.get_http_version().encode())]
+            head.append(b"connection: " + (b"keep-alive" if parser.should_keep_alive() else b"close"))
+            head += [b"%b: %b" % (name, value) for name, value in headers.items() if name != b"upgrade"]
+            self._parser = httptools.HttpRequestParser(self)
+            try:
+                self._parser.feed_data(b"\r\n".join(head) + b"\r\n\r\n")
+                self._parser.feed_data(rest)
+            except httptools.HttpParserUpgrade as upgrade:
+                rest = rest[upgrade.args[0] :]
+            except httptools.HttpParserError as error:
+                self._refuse(_reason(error))
+                return
+            else:
+                return
+        # CONNECT: it is answered, and what follows is not HTTP.
+        self._lingering = True
+        self._queued[-1].keep = False
 
     def _refuse(self, problem: ProblemError) -> None:
-        """Answer what cannot be a request, after those before it, and read no further."""
-        if self._lingering:
-            return
-        request = self._made()
+        """Let a problem be the answer to what is no request, after those before it, and read no further."""
+        # Without its whole head nobody knows what was wanted.
+        request = self._made() if self._phase is _BODY else Request(self, b"", b"", {})
         request.problem = problem
         request.keep = False
-        self._phase = Phase.IDLE
+        self._phase = _IDLE
+        self._asks = False
         self._body = b""
         self._lingering = True
-        self._queue(request)
+        self._queued.append(request)
 
-    def _end_after(self, last: Request | None) -> None:
-        if last is not None:
-            last.keep = False
-        elif self._transport is not None:
-            self._transport.close()
+    def _end_with(self, problem: ProblemError) -> None:
+        self._refuse(problem)
+        self._take(waited=False)
+
+    def _look_whether_read(self, now: float) -> None:
+        transport = self._transport
+        assert transport is not None
+        left = transport.get_write_buffer_size()
+        if left + _LEAST_READ > self._unread:
+            transport.abort()
+        self._unread = left
+        self._since = now
 
     def _throw_away(self, count: int) -> None:
+        self._heard = self._listener.now
         self._thrown_away += count
         if self._thrown_away > _THROWN_AWAY and self._transport is not None:
             self._transport.abort()
@@ -419,4 +546,8 @@ def _reason(error: httptools.HttpParserError) -> ProblemError:
             return error.__context__
         _LOG.error("A request could not be read", exc_info=error)
         return ProblemError(BROKEN, "The service failed at this request; its log says why.")
+    return _not_http()
+
+
+def _not_http() -> ProblemError:
     return ProblemError(NOT_HTTP, "This is not a request of HTTP/1.1; send one.")

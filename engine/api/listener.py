@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import resource
 import socket
 import struct
 import sys
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
 BACKLOG = 2048
 """Connections that the kernel keeps until a process takes them."""
 _TAKING_SECONDS = 0.5
+# Open files that are not for connections: without any left, no run could be read.
+_OTHER_FILES = 256
+_FEW_CONNECTIONS = 500
+
+_LOG = logging.getLogger("tagscope.api")
 
 
 class Listener:
@@ -59,12 +66,15 @@ class Listener:
         self._server: asyncio.Server | None = None
         self._ending = False
         self._ended = asyncio.Event()
+        self._most_connections = _most_connections()
+        self._refused = self._unread = 0
         self.sweep()
 
     async def run(self) -> None:
         """Serve until `end` is called and every request under way is answered."""
         self._server = await self.loop.create_server(partial(Connection, self), sock=self._socket, backlog=BACKLOG)
         await self._ended.wait()
+        self._server.close()
 
     def sweep(self) -> None:
         """Set the clock and end what takes too long; to be called once in `engine.api.connection.SWEEP_SECONDS`."""
@@ -73,10 +83,29 @@ class Listener:
         self.ok = b"HTTP/1.1 200 OK\r\n%bcontent-type: application/json\r\ncontent-length: " % self.date
         for connection in list(self.connections):
             connection.sweep(self.now)
+        self._unread = self._count_unread()
+        if self._refused:
+            _LOG.warning(
+                "%d connections were refused, because %d are open; allow more open files (ulimit -n).",
+                self._refused,
+                len(self.connections),
+            )
+            self._refused = 0
+        if self._server is not None and not self.draining and self._socket.fileno() < 0:
+            _LOG.error("The system has taken the listening socket away; the process is replaced.")
+            self._ended.set()
 
     def unread(self) -> int:
-        """Count the requests of which a part has arrived."""
-        return sum(connection.reading for connection in self.connections)
+        """Count the requests that have arrived, if only in part, and that the application does not have yet."""
+        # This is asked twenty times a second; of many connections the last count will do.
+        return self._count_unread() if len(self.connections) <= _FEW_CONNECTIONS else self._unread
+
+    def admit(self, connection: Connection) -> bool:
+        """Note a connection; return whether it may stay."""
+        self.connections.add(connection)
+        admitted = len(self.connections) <= self._most_connections
+        self._refused += not admitted
+        return admitted
 
     def forget(self, connection: Connection) -> None:
         """Note that a connection has ended."""
@@ -102,9 +131,17 @@ class Listener:
             connection.close_idle()
         self._look()
 
+    def _count_unread(self) -> int:
+        return sum(connection.waiting for connection in self.connections)
+
     def _look(self) -> None:
         if self._ending and not self.connections:
             self._ended.set()
+
+
+def _most_connections() -> int:
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if most == resource.RLIM_INFINITY else max(most - _OTHER_FILES, most // 2)
 
 
 def _not_taken(listening: socket.socket) -> int:
