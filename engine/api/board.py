@@ -29,8 +29,8 @@ _ORDERS_AT = 64
 _ORDER_BYTES = 40
 _NUMBER = 8
 # Places in a slot, in numbers of eight bytes; the text that says what is served, and then the counts, follow.
-_STATE, _PID, _HEARTBEAT, _APPLIED, _PUBLISHED, _RESTARTS, _EDITION, _LENGTH = range(8)
-_TEXT_AT, _TEXT_BYTES = 64, 1_984
+_STATE, _PID, _HEARTBEAT, _APPLIED, _PUBLISHED, _RESTARTS, _EDITION, _LENGTH, _BUSY = range(9)
+_TEXT_AT, _TEXT_BYTES = 128, 1_920
 _COUNTS_AT = _TEXT_AT + _TEXT_BYTES
 COUNTS = (_SLOT_BYTES - _COUNTS_AT) // _NUMBER
 """How many counts a slot has room for."""
@@ -121,6 +121,15 @@ class Slot:
         return self._numbers[_HEARTBEAT]
 
     @property
+    def busy(self) -> int:
+        """How many of its threads compute now."""
+        return int(self._numbers[_BUSY])
+
+    @busy.setter
+    def busy(self, threads: int) -> None:
+        self._numbers[_BUSY] = float(threads)
+
+    @property
     def applied(self) -> int:
         """The last order that was carried out."""
         return int(self._numbers[_APPLIED])
@@ -183,6 +192,7 @@ class Slot:
             The newest order: a process that starts has nothing to forget.
         """
         self.state = State.STARTING
+        self.busy = 0
         self._numbers[_PID] = os.getpid()
         self.applied = applied
         self.beat()
@@ -194,6 +204,33 @@ class Slot:
     def publish(self) -> None:
         """Say that all counts are up to date."""
         self._numbers[_PUBLISHED] = time.monotonic()
+
+
+class SharedCores:
+    """Follows `engine.inference.cores.Cores`: what the processes of the service compute on, all together.
+
+    Parameters
+    ----------
+    board
+        Of the service.
+    slot
+        Of this process.
+    cores
+        How many there are.
+    """
+
+    def __init__(self, board: Board, slot: Slot, cores: int) -> None:
+        self._slots = board.slots
+        self._slot = slot
+        self._cores = cores
+
+    def busy(self, threads: int) -> None:
+        """Say on how many threads this process computes now."""
+        self._slot.busy = threads
+
+    def idle(self) -> bool:
+        """Tell whether the processes together leave a core idle."""
+        return sum(slot.busy for slot in self._slots if slot.state is not State.DEAD) < self._cores
 
 
 class Board:

@@ -115,6 +115,8 @@ class Listener:
     async def refuse_new(self) -> None:
         """Listen no more: who connects now is refused by the kernel; connections that are open stay."""
         self.draining = True
+        if self._socket.fileno() < 0:
+            return
         # Those who are connected and not yet taken would be cut off: no more are let in, and these are taken.
         self._socket.listen(0)
         until = time.monotonic() + _TAKING_SECONDS

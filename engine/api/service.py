@@ -7,9 +7,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from engine.api.board import Served, State
+from engine.api.board import Served, SharedCores, State
 from engine.api.metrics import Tally
 from engine.api.problems import DAMAGED, NOT_READY, NOTHING_PROMOTED, ProblemError, public
+from engine.backends.machine import usable_cores
 from engine.errors import OverloadedError, RunNotFoundError, TagscopeError
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 _MOST_WAITING = 32
 # A process whose event loop has not turned for so long, in seconds, cannot answer now.
 _SILENT = 5.0
+# Threads of a process that compute where other processes leave a core idle; each costs a session's buffers.
+_MOST_GUESTS = 3
 
 
 class Service:
@@ -55,6 +58,10 @@ class Service:
         self.slot: Slot = board.slots[number]
         self.slot.occupy(board.newest_order)
         self.tally = Tally(self.slot)
+        cores = usable_cores()
+        own = -(-cores // len(board.slots))
+        if guests := min(max(0, cores - own), _MOST_GUESTS):
+            predictor.share(SharedCores(board, self.slot, cores), guests)
         self.model: ServedModel | None = None
         self.draining = False
         self._missing = (NOT_READY, "The model is being loaded; ask again in a moment.")

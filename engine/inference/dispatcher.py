@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from engine.inference.cache import ResultCache
+    from engine.inference.cores import Cores
     from engine.inference.model import ServedModel
 
 _LONGEST_WAIT = 60.0  # seconds, in `retry_after`
@@ -65,6 +66,10 @@ class Dispatcher:
     def healthy(self) -> bool:
         """Whether all threads that compute are alive."""
         return self._threads.healthy
+
+    def share(self, cores: Cores, guests: int) -> None:
+        """Compute on cores that other processes leave idle as well; see `ThreadDriver.share`."""
+        self._threads.share(cores, guests)
 
     def ask(
         self,

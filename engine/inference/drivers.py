@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Sequence
 
+    from engine.inference.cores import Cores
     from engine.inference.counters import Counters
     from engine.inference.scheduler import Batch, Scheduler, Ticket
 
@@ -28,6 +29,8 @@ _LOG = logging.getLogger(__name__)
 _NEWEST = 0.1
 # Long texts of a model that is cheap for short ones must not keep an event loop from everything else for longer.
 _TURN_SECONDS = 0.005
+# A guest looks so often whether a core is idle, while texts wait.
+_LOOK_SECONDS = 0.002
 
 
 class Driver:
@@ -161,6 +164,12 @@ class ThreadDriver(Driver):
         As `Driver`.
     threads
         How many compute side by side.
+
+    Notes
+    -----
+    Connections are not shared out evenly among processes, so texts may wait in one while another has nothing to do.
+    `share` adds guests: threads that compute only while the processes together leave a core idle. More threads without
+    that condition would take each other's cores and make smaller batches: MiniLM answered a quarter less.
     """
 
     def __init__(
@@ -174,6 +183,11 @@ class ThreadDriver(Driver):
         super().__init__(scheduler, lock, counters, settle)
         self.threads = threads
         self._waiting_for_work = threading.Condition(lock)
+        self._waiting_as_guest = threading.Condition(lock)
+        self._cores: Cores | None = None
+        self._guests = 0
+        self._guests_alive = self._guests_asleep = 0
+        self._busy = 0
         self._alive = 0
         self._idle = 0
         self._started = False
@@ -182,7 +196,20 @@ class ThreadDriver(Driver):
     @property
     def healthy(self) -> bool:
         """Whether every thread is alive; true before the first text."""
-        return not self._started or self._alive == self.threads
+        return not self._started or (self._alive, self._guests_alive) == (self.threads, self._guests)
+
+    def share(self, cores: Cores, guests: int) -> None:
+        """Compute on cores that other processes leave idle as well; to be called before the first text.
+
+        Parameters
+        ----------
+        cores
+            Of all processes.
+        guests
+            Most threads of this process that do so.
+        """
+        with self._lock:
+            self._cores, self._guests = cores, guests
 
     def start(self, loop: asyncio.AbstractEventLoop | None) -> None:
         """See to it that what was queued is computed; returns at once, on whatever thread or loop."""
@@ -190,12 +217,16 @@ class ThreadDriver(Driver):
             self._start_threads()
             self._started = True
             self._waiting_for_work.notify_all()
+            if self._guests_asleep:
+                # Those that are awake look by themselves.
+                self._waiting_as_guest.notify_all()
 
     def close(self) -> None:
         """End the threads when nothing waits any more."""
         with self._lock:
             self._closed = True
             self._waiting_for_work.notify_all()
+            self._waiting_as_guest.notify_all()
 
     def _start_threads(self) -> None:
         """Start those that are missing; under the lock. Where the system has no thread left, the next text tries it."""
@@ -203,17 +234,25 @@ class ThreadDriver(Driver):
             # A daemon: a process that ends without `close` is not held up by texts that nobody waits for.
             threading.Thread(target=self._work, name="tagscope-inference", daemon=True).start()
             self._alive += 1
+        while self._guests_alive < self._guests:
+            threading.Thread(target=self._work, args=(True,), name="tagscope-guest", daemon=True).start()
+            self._guests_alive += 1
 
-    def _work(self) -> None:
+    def _work(self, guest: bool = False) -> None:
         batch: Batch | None = None
         orderly = False
+        next_batch = self._next_batch_of_guest if guest else self._next_batch
         try:
-            while (batch := self._next_batch()) is not None:
-                self._compute(batch)
+            while (batch := next_batch()) is not None:
+                try:
+                    self._compute(batch)
+                finally:
+                    with self._lock:
+                        self._computing(-1)
             orderly = True
         finally:
             if not orderly:
-                self._replace(batch)
+                self._replace(batch, guest)
 
     def _next_batch(self) -> Batch | None:
         """Wait for work; None when the driver was closed."""
@@ -227,7 +266,9 @@ class ThreadDriver(Driver):
                 finally:
                     self._idle -= 1
                 finished = self.scheduler.take_finished()
-                if batch is None and self._closed and not self.scheduler.depth:
+                if batch is not None:
+                    self._computing(1)
+                elif self._closed and not self.scheduler.depth:
                     self._alive -= 1
                     return None
             if finished:
@@ -235,11 +276,47 @@ class ThreadDriver(Driver):
             if batch is not None:
                 return batch
 
-    def _replace(self, batch: Batch | None) -> None:
+    def _next_batch_of_guest(self) -> Batch | None:
+        """Wait until texts wait that no own thread takes while a core is idle; None when the driver was closed."""
+        cores = self._cores
+        assert cores is not None
+        while True:
+            with self._lock:
+                while not self.scheduler.depth and not self._closed:
+                    self._guests_asleep += 1
+                    self._waiting_as_guest.wait()
+                    self._guests_asleep -= 1
+                if self._closed:
+                    self._guests_alive -= 1
+                    return None
+                batch = None
+                if self._busy >= self.threads and cores.idle():
+                    batch = self.scheduler.next_batch()
+                    if batch is not None:
+                        self._computing(1)
+                finished = self.scheduler.take_finished()
+                if batch is None and not finished:
+                    # Another process does not say when it has nothing to do any more.
+                    self._waiting_as_guest.wait(_LOOK_SECONDS)
+            if finished:
+                self._settle(finished)
+            if batch is not None:
+                return batch
+
+    def _computing(self, more: int) -> None:
+        """Count the threads that compute; under the lock."""
+        self._busy += more
+        if self._cores is not None:
+            self._cores.busy(self._busy)
+
+    def _replace(self, batch: Batch | None, guest: bool = False) -> None:
         """Fail what a crashed thread held and start another in its place."""
         _LOG.error("An inference thread crashed and is replaced")
         with self._lock:
-            self._alive -= 1
+            if guest:
+                self._guests_alive -= 1
+            else:
+                self._alive -= 1
         if batch is not None:
             self._give_up(batch, "The thread that computed this text crashed; it is being replaced, try again.")
         with self._lock:

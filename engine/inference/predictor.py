@@ -31,6 +31,8 @@ from engine.runs.store import RunStore, open_store
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from engine.inference.cores import Cores
+
 __all__ = ["Call", "Prediction", "Predictor", "Refusal", "answers", "get_predictor"]
 
 _Errors = Literal["raise", "return"]
@@ -389,6 +391,18 @@ class Predictor:
                 call.cancel()
 
     # The service
+
+    def share(self, cores: Cores, guests: int) -> None:
+        """Compute on cores that other processes leave idle as well; to be called before the first text.
+
+        Parameters
+        ----------
+        cores
+            Of all processes.
+        guests
+            Most threads of this process that do so.
+        """
+        self._dispatcher.share(cores, guests)
 
     @property
     def depth(self) -> int:

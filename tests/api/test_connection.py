@@ -85,20 +85,26 @@ class Server:
         self.left = 0
         self.big = b"x" * (8 * 2**20)
         self._loop = uvloop.new_event_loop()
-        self._ended = threading.Event()
+        self.ended = threading.Event()
         door = socket.create_server(("127.0.0.1", 0))
         self.address = door.getsockname()
         started = threading.Event()
 
         async def run() -> None:
             self.listener = Listener(self.take, door.detach(), ApiSettings(max_body_bytes=MOST, body_seconds=5))
-            started.set()
+            self._loop.call_soon(self._when_it_listens, started.set)
             await self.listener.run()
-            self._ended.set()
+            self.ended.set()
 
         self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(run()), daemon=True)
         self._thread.start()
         assert started.wait(WAIT)
+
+    def _when_it_listens(self, tell: Callable[[], None]) -> None:
+        if self.listener._server is None:
+            self._loop.call_soon(self._when_it_listens, tell)
+        else:
+            tell()
 
     def take(self, request: Request) -> None:
         self.taken.append((request.method.decode(), request.path.decode(), bytes(request.body).decode("latin-1")))
@@ -172,12 +178,10 @@ class Server:
 
     def close(self) -> None:
         """End it as a process does, and see that it ends."""
-        if self._loop.is_closed():
-            return
-        if not self._ended.is_set():
+        if not self.ended.is_set():
             asyncio.run_coroutine_threadsafe(self.listener.refuse_new(), self._loop).result(WAIT)
             self._loop.call_soon_threadsafe(self.listener.end)
-        assert self._ended.wait(WAIT)
+        assert self.ended.wait(WAIT)
         self._thread.join(WAIT)
         self._loop.close()
 
@@ -806,7 +810,9 @@ def test_who_reads_slowly_gets_everything(server: Server, last: bool) -> None:
         for minutes in range(1, 5):
             left = unwritten(server, connection)
             while unwritten(server, connection) > left - 100_000:
-                came += client.socket.recv(65536)
+                part = client.socket.recv(65536)
+                assert part
+                came += part
             server.later(60 * minutes)
             assert connection in server.listener.connections
         assert unwritten(server, connection) > 100_000
@@ -858,13 +864,14 @@ def test_draining_answers_everything_that_was_sent(own: Server) -> None:
         part.send(b"\r\n")
         (last,) = part.rest()
         assert (last.text, last.headers["connection"]) == ("GET /1 ", "close")
-        own.close()
+        assert own.ended.wait(WAIT)
 
 
 def test_a_process_whose_listening_socket_is_gone_ends(own: Server) -> None:
     own.do(lambda: own.listener._server and own.listener._server.close())
-    own.do(lambda: own.listener.loop.call_soon(own.listener.sweep))
-    own.close()
+    own.until(lambda: own.listener._socket.fileno() < 0)
+    own.do(own.listener.sweep)
+    assert own.ended.wait(WAIT)
 
 
 def test_more_connections_than_there_may_be(own: Server, caplog: pytest.LogCaptureFixture) -> None:

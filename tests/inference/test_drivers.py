@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -338,3 +339,53 @@ def test_a_cancelled_task_takes_its_text_out_of_the_queue(
 
     asyncio.run(leave())
     assert predictor.counters.cancelled == 1
+
+
+class TwoProcesses:
+    """This process and another one, with a core each."""
+
+    def __init__(self) -> None:
+        self.other_is_busy = True
+        self.here = 0
+        self.most = 0
+
+    def busy(self, threads: int) -> None:
+        self.here = threads
+        self.most = max(self.most, threads)
+
+    def idle(self) -> bool:
+        return self.here + self.other_is_busy < 2
+
+
+def test_a_guest_computes_while_another_process_leaves_its_core_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    predictor, cores = make_predictor(threads=1), TwoProcesses()
+    predictor.share(cores, 1)
+    served = predictor.load(None)
+    monkeypatch.setattr(served, "_plan", THREADED)
+    opened, inside = threading.Event(), threading.Semaphore(0)
+
+    def gate(ids: list[list[int]]) -> None:
+        inside.release()
+        assert opened.wait(WAIT)
+
+    monkeypatch.setattr(served, "run", run_that(served, gate))
+    first = predictor.ask(["one text"], served)
+    assert inside.acquire(timeout=WAIT)
+    second = predictor.ask(["another text"], served)
+    # The own thread computes, the other core is taken: the second text waits.
+    assert not inside.acquire(timeout=0.1)
+    assert (cores.here, predictor.depth) == (1, 1)
+    cores.other_is_busy = False
+    assert inside.acquire(timeout=WAIT)
+    assert (cores.here, predictor.depth) == (2, 0)
+    opened.set()
+    for call in (first, second):
+        call.wait()
+        assert call.errors == [None]
+    assert predictor.healthy
+    assert predictor.close(WAIT)
+    # A thread says that it has ended after it has handed out its answers.
+    until = time.monotonic() + WAIT
+    while cores.here and time.monotonic() < until:
+        time.sleep(0.001)
+    assert (cores.here, cores.most) == (0, 2)
