@@ -208,7 +208,13 @@ class _Tuner:
         self._report(stage, 1.0)
 
     def _judge(self) -> None:
-        found = gains(settings_of(self._bench.readings.values()), self._workload.patterns)
+        # By the first round alone, also where later ones were kept: what was not worth judging then is not judged now.
+        first = [
+            reading
+            for (_, load, number), reading in self._bench.readings.items()
+            if number == 0 and load in self._wanted
+        ]
+        found = gains(settings_of(first), self._workload.patterns)
         faster = [way for way in self._ways if str(way) == REFERENCE or found.get(str(way), 0.0) > _WORTH_JUDGING]
         self._slower = {str(way) for way in self._ways if str(way) in found and way not in faster}
         # What gains most first; last fp32 on ONNX Runtime, which may be chosen without a verdict.
