@@ -86,7 +86,7 @@ class Driver:
         with self._lock:
             self.seconds_per_text += _NEWEST * (taken - self.seconds_per_text)
             lengths = list(map(len, batch.ids))
-            self._counters.batch(size, sum(lengths), max(lengths) * size)
+            self._counters.batch(size, sum(lengths), batch.model.plan.padded(max(lengths)) * size)
             self.scheduler.finish(batch, rows)
             finished = self.scheduler.take_finished()
         self._settle(finished)
@@ -187,7 +187,7 @@ class ThreadDriver(Driver):
         self._cores: Cores | None = None
         self._guests = 0
         self._guests_alive = self._guests_asleep = 0
-        self._busy = 0
+        self._at_work: set[int] = set()
         self._alive = 0
         self._idle = 0
         self._started = False
@@ -244,13 +244,11 @@ class ThreadDriver(Driver):
         next_batch = self._next_batch_of_guest if guest else self._next_batch
         try:
             while (batch := next_batch()) is not None:
-                try:
-                    self._compute(batch)
-                finally:
-                    with self._lock:
-                        self._computing(-1)
+                self._compute(batch)
             orderly = True
         finally:
+            with self._lock:
+                self._work_on(False)
             if not orderly:
                 self._replace(batch, guest)
 
@@ -259,6 +257,9 @@ class ThreadDriver(Driver):
         while True:
             with self._lock:
                 self._idle += 1
+                if not self.scheduler.depth:
+                    # Not before: a guest elsewhere would take this core in the moment between two batches.
+                    self._work_on(False)
                 try:
                     while not self.scheduler.depth and not self._closed:
                         self._waiting_for_work.wait()
@@ -267,7 +268,7 @@ class ThreadDriver(Driver):
                     self._idle -= 1
                 finished = self.scheduler.take_finished()
                 if batch is not None:
-                    self._computing(1)
+                    self._work_on(True)
                 elif self._closed and not self.scheduler.depth:
                     self._alive -= 1
                     return None
@@ -282,6 +283,7 @@ class ThreadDriver(Driver):
         assert cores is not None
         while True:
             with self._lock:
+                self._work_on(False)
                 while not self.scheduler.depth and not self._closed:
                     self._guests_asleep += 1
                     self._waiting_as_guest.wait()
@@ -290,10 +292,10 @@ class ThreadDriver(Driver):
                     self._guests_alive -= 1
                     return None
                 batch = None
-                if self._busy >= self.threads and cores.idle():
+                if len(self._at_work) >= self.threads and cores.idle():
                     batch = self.scheduler.next_batch()
                     if batch is not None:
-                        self._computing(1)
+                        self._work_on(True)
                 finished = self.scheduler.take_finished()
                 if batch is None and not finished:
                     # Another process does not say when it has nothing to do any more.
@@ -303,11 +305,17 @@ class ThreadDriver(Driver):
             if batch is not None:
                 return batch
 
-    def _computing(self, more: int) -> None:
-        """Count the threads that compute; under the lock."""
-        self._busy += more
+    def _work_on(self, computing: bool) -> None:
+        """Say whether this thread has a batch; under the lock."""
+        thread = threading.get_ident()
+        if computing is (thread in self._at_work):
+            return
+        if computing:
+            self._at_work.add(thread)
+        else:
+            self._at_work.remove(thread)
         if self._cores is not None:
-            self._cores.busy(self._busy)
+            self._cores.busy(len(self._at_work))
 
     def _replace(self, batch: Batch | None, guest: bool = False) -> None:
         """Fail what a crashed thread held and start another in its place."""

@@ -129,7 +129,7 @@ def predictor() -> Iterator[Predictor]:
 def served(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> ServedModel:
     """The demo's model, as one that is computed by threads."""
     served = predictor.load(None)
-    monkeypatch.setattr(served, "_plan", BatchPlan((512,), (4,), 1.0, "measured"))
+    monkeypatch.setattr(served, "_plan", BatchPlan((512,), (4,), 1.0))
     return served
 
 

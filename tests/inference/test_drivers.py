@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = DirectoryStore(ROOT / "data" / "runs", ROOT / "config")
 WAIT = 30
-INLINE = BatchPlan((512,), (32,), 1e-5, "measured")
-THREADED = BatchPlan((512,), (4,), 1.0, "measured")
+INLINE = BatchPlan((512,), (32,), 1e-5)
+THREADED = BatchPlan((512,), (4,), 1.0)
 
 
 def make_predictor(**options: Any) -> Predictor:
@@ -348,10 +348,12 @@ class TwoProcesses:
         self.other_is_busy = True
         self.here = 0
         self.most = 0
+        self.said: list[int] = []
 
     def busy(self, threads: int) -> None:
         self.here = threads
         self.most = max(self.most, threads)
+        self.said.append(threads)
 
     def idle(self) -> bool:
         return self.here + self.other_is_busy < 2
@@ -389,3 +391,29 @@ def test_a_guest_computes_while_another_process_leaves_its_core_idle(monkeypatch
     while cores.here and time.monotonic() < until:
         time.sleep(0.001)
     assert (cores.here, cores.most) == (0, 2)
+
+
+def test_a_thread_keeps_its_core_between_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    predictor, cores = make_predictor(threads=1), TwoProcesses()
+    predictor.share(cores, 0)
+    served = predictor.load(None)
+    monkeypatch.setattr(served, "_plan", THREADED)
+    opened, inside = threading.Event(), threading.Semaphore(0)
+
+    def gate(ids: list[list[int]]) -> None:
+        inside.release()
+        assert opened.wait(WAIT)
+
+    monkeypatch.setattr(served, "run", run_that(served, gate))
+    first = predictor.ask(["one text"], served)
+    assert inside.acquire(timeout=WAIT)
+    second = predictor.ask(["another text"], served)
+    opened.set()
+    for call in (first, second):
+        call.wait()
+    assert predictor.close(WAIT)
+    until = time.monotonic() + WAIT
+    while cores.here and time.monotonic() < until:
+        time.sleep(0.001)
+    # A guest of another process would have come in between.
+    assert cores.said == [1, 0]

@@ -25,7 +25,7 @@ class Model:
     """What the scheduler looks at: a plan. It answers with the first id of each text, and stumbles over some."""
 
     def __init__(self, culprits: Sequence[int] = ()) -> None:
-        self.plan = BatchPlan(EDGES, TEXTS, 0.001, "measured")
+        self.plan = BatchPlan(EDGES, TEXTS, 0.001)
         self.culprits = frozenset(culprits)
 
     def run(self, ids: Sequence[Sequence[int]]) -> np.ndarray:

@@ -32,7 +32,7 @@ WINDOW = 256
 @pytest.fixture(params=[1e-5, 1.0], ids=["inline", "threads"])
 def predictor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Predictor]:
     predictor = Predictor(DEMO, cache_bytes=0, loaded_runs=3, max_text_characters=1000, threads=2)
-    plan = BatchPlan((512,), (32,), request.param, "measured")
+    plan = BatchPlan((512,), (32,), request.param)
     monkeypatch.setattr(predictor.load(None), "_plan", plan)
     yield predictor
     assert predictor.close(WAIT)
@@ -91,7 +91,7 @@ def test_a_bad_text_ends_the_stream_when_it_is_reached(predictor: Predictor) -> 
 def test_a_stream_that_is_left_takes_its_texts_out_of_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
     predictor = Predictor(DEMO, cache_bytes=0, loaded_runs=3, max_text_characters=1000, threads=2)
     served = predictor.load(None)
-    monkeypatch.setattr(served, "_plan", BatchPlan((512,), (32,), 1.0, "measured"))
+    monkeypatch.setattr(served, "_plan", BatchPlan((512,), (32,), 1.0))
     left, run, computed = threading.Event(), served.run, itertools.count()
 
     def stop_after_the_first_answers(ids: list[list[int]]) -> np.ndarray:
