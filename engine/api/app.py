@@ -35,7 +35,7 @@ from engine.errors import OverloadedError, TagscopeError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from engine.api.connection import Request
+    from engine.api.request import Request
     from engine.api.service import Service
 
     _Headers = list[tuple[str, str]]

@@ -12,16 +12,14 @@ import logging
 import time
 from collections import deque
 from enum import IntEnum
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import httptools
 
 from engine.api.problems import BROKEN, CUT, HEAD_TOO_LARGE, NOT_HTTP, SLOW_BODY, SLOW_HEAD, TOO_LARGE, ProblemError
+from engine.api.request import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from engine.api.listener import Listener
 
 _LOG = logging.getLogger("tagscope.api")
@@ -45,10 +43,7 @@ _AT_ONCE = 32
 # A longer number has nothing but zeros and spaces more than one that can be meant.
 _LENGTH_DIGITS = 30
 _FRAMING = (b"content-length", b"transfer-encoding")
-_KEPT_HEADERS = frozenset((b"authorization", b"content-type", b"expect", b"upgrade", *_FRAMING))
-_STATUS_LINES = {
-    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus if status >= 200
-}
+_KEPT_HEADERS = frozenset((b"authorization", b"content-type", b"expect", b"host", b"upgrade", *_FRAMING))
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -66,75 +61,6 @@ class Phase(IntEnum):
 
 # An enumeration looks its members up anew each time, which takes longer than what is done with them here.
 _IDLE, _HEAD, _BODY, _UPGRADE = Phase
-
-
-class Request:
-    """One request, whole.
-
-    Attributes
-    ----------
-    method, path
-        As they came; the path without its query.
-    headers
-        Those the service looks at, by name in lower case.
-    body
-        Whole.
-    problem
-        Why it is to be refused, where that was found out while it was read.
-    started
-        When it was whole, by `time.monotonic`.
-    route
-        For the application: what is counted.
-    gone
-        For the application: called where the client leaves before the answer.
-    """
-
-    __slots__ = (
-        "_connection",
-        "body",
-        "gone",
-        "headers",
-        "keep",
-        "method",
-        "old",
-        "path",
-        "problem",
-        "route",
-        "started",
-    )
-
-    def __init__(self, connection: Connection, method: bytes, path: bytes, headers: dict[bytes, bytes]) -> None:
-        self._connection = connection
-        self.method = method
-        self.path = path
-        self.headers = headers
-        self.body: bytes | bytearray = b""
-        self.problem: ProblemError | None = None
-        self.started = time.monotonic()
-        self.route = 0
-        self.gone: Callable[[], None] | None = None
-        self.keep = True
-        self.old = False
-
-    def answer(self, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> None:
-        """Send the answer; nothing happens where the client has left.
-
-        Parameters
-        ----------
-        status
-            HTTP status.
-        headers
-            Beside date, length and connection.
-        body
-            Whole; not sent to HEAD.
-        """
-        lines = "".join([f"{name}: {value}\r\n" for name, value in headers]).encode("latin-1")
-        head = b"%b%b%bcontent-length: %d\r\n" % (_STATUS_LINES[status], self._connection.date, lines, len(body))
-        self._connection.send(self, head, b"" if self.method == b"HEAD" else body)
-
-    def answer_json(self, body: bytes) -> None:
-        """Send what nearly every request gets: 200 and JSON."""
-        self._connection.send(self, b"%b%d\r\n" % (self._connection.ok, len(body)), body)
 
 
 class Connection(asyncio.Protocol):
@@ -410,6 +336,9 @@ class Connection(asyncio.Protocol):
         parser = self._parser
         request = Request(self, parser.get_method(), path, self._headers)
         keep, version = parser.should_keep_alive(), parser.get_http_version()
+        if version == "1.1" and b"host" not in self._headers:
+            # RFC 9112, section 3.2.
+            request.problem = ProblemError(NOT_HTTP, "The request has no header Host; send one.")
         if keep and version == "1.1":
             return request
         # Chunks came with 1.1: whoever handed such a request on may see its end somewhere else.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from config.settings import ApiSettings
-    from engine.api.connection import Request
+    from engine.api.request import Request
 
 BACKLOG = 2048
 """Connections that the kernel keeps until a process takes them."""

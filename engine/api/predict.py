@@ -14,7 +14,7 @@ from engine.inference.prediction import SHOWN_CHARACTERS, kind_of, ranked
 
 if TYPE_CHECKING:
     from engine.api.app import App
-    from engine.api.connection import Request
+    from engine.api.request import Request
     from engine.api.service import Service
     from engine.inference.call import Call
     from engine.inference.model import ServedModel

@@ -29,8 +29,10 @@ _LOG = logging.getLogger(__name__)
 _NEWEST = 0.1
 # Long texts of a model that is cheap for short ones must not keep an event loop from everything else for longer.
 _TURN_SECONDS = 0.005
-# A guest looks so often whether a core is idle, while texts wait.
-_LOOK_SECONDS = 0.002
+# While texts wait, the event loop looks so often whether a core is idle, and believes it when it has seen so twice: the
+# moment between two batches of another process is shorter.
+_LOOK_SECONDS = 0.005
+_LOOKS = 2
 
 
 class Driver:
@@ -169,7 +171,9 @@ class ThreadDriver(Driver):
     -----
     Connections are not shared out evenly among processes, so texts may wait in one while another has nothing to do.
     `share` adds guests: threads that compute only while the processes together leave a core idle. More threads without
-    that condition would take each other's cores and make smaller batches: MiniLM answered a quarter less.
+    that condition would take each other's cores and make smaller batches: MiniLM answered a quarter less. It is the
+    event loop that looks for an idle core: guests that did so themselves, 500 times a second, would each time take
+    Python's lock from the loop, on a busy machine for as long as they wait for a core (again a quarter less).
     """
 
     def __init__(
@@ -186,7 +190,8 @@ class ThreadDriver(Driver):
         self._waiting_as_guest = threading.Condition(lock)
         self._cores: Cores | None = None
         self._guests = 0
-        self._guests_alive = self._guests_asleep = 0
+        self._guests_alive = self._invited = self._seen_idle = 0
+        self._looking = False
         self._at_work: set[int] = set()
         self._alive = 0
         self._idle = 0
@@ -217,9 +222,10 @@ class ThreadDriver(Driver):
             self._start_threads()
             self._started = True
             self._waiting_for_work.notify_all()
-            if self._guests_asleep:
-                # Those that are awake look by themselves.
-                self._waiting_as_guest.notify_all()
+            if self._guests and loop is not None and not self._looking:
+                self._looking = True
+                self._seen_idle = 0
+                loop.call_later(_LOOK_SECONDS, self._look, loop)
 
     def close(self) -> None:
         """End the threads when nothing waits any more."""
@@ -277,29 +283,41 @@ class ThreadDriver(Driver):
             if batch is not None:
                 return batch
 
-    def _next_batch_of_guest(self) -> Batch | None:
-        """Wait until texts wait that no own thread takes while a core is idle; None when the driver was closed."""
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Invite a guest where texts wait that no own thread takes while a core is idle; again until none waits."""
         cores = self._cores
         assert cores is not None
+        with self._lock:
+            if not self.scheduler.depth or self._closed:
+                self._looking = False
+                return
+            idle = len(self._at_work) >= self.threads and cores.idle()
+            self._seen_idle = self._seen_idle + 1 if idle else 0
+            if self._seen_idle >= _LOOKS and not self._invited:
+                self._invited = 1
+                self._waiting_as_guest.notify()
+        loop.call_later(_LOOK_SECONDS, self._look, loop)
+
+    def _next_batch_of_guest(self) -> Batch | None:
+        """Wait to be invited, and stay while there is work and an idle core; None when the driver was closed."""
+        cores = self._cores
+        assert cores is not None
+        stays = threading.get_ident() in self._at_work
         while True:
             with self._lock:
                 self._work_on(False)
-                while not self.scheduler.depth and not self._closed:
-                    self._guests_asleep += 1
-                    self._waiting_as_guest.wait()
-                    self._guests_asleep -= 1
-                if self._closed:
-                    self._guests_alive -= 1
-                    return None
-                batch = None
-                if len(self._at_work) >= self.threads and cores.idle():
-                    batch = self.scheduler.next_batch()
-                    if batch is not None:
-                        self._work_on(True)
+                if not (stays and self.scheduler.depth and cores.idle()):
+                    while not self._invited and not self._closed:
+                        self._waiting_as_guest.wait()
+                    if self._closed:
+                        self._guests_alive -= 1
+                        return None
+                    self._invited = 0
+                stays = False
+                batch = self.scheduler.next_batch()
+                if batch is not None:
+                    self._work_on(True)
                 finished = self.scheduler.take_finished()
-                if batch is None and not finished:
-                    # Another process does not say when it has nothing to do any more.
-                    self._waiting_as_guest.wait(_LOOK_SECONDS)
             if finished:
                 self._settle(finished)
             if batch is not None:

@@ -30,13 +30,14 @@ _NEARLY = 0.95
 # In seconds; a cheap model is run until the noise of a busy machine is left behind.
 _LONGEST_RUN = 0.5
 _ENOUGH = 0.02
-_RUNS, _MOST_RUNS = 3, 100
+_ROUNDS, _MOST_ROUNDS = 3, 100
 _MOST_TOKENS = 16_384
 # Matrix units compute tiles of so many rows: with bf16 on AMX 48 tokens take a third less time than 47 (measured).
 _TILE = 16
-# Lengths in tokens that are compared with one token less, and by how much both must be faster to fill texts up.
+# Lengths in tokens that are compared with one token less, how often, and how much less time they must take together.
 _TILED = (48, 128)
-_PAYS = 0.92
+_TILE_ROUNDS = 6
+_PAYS = 0.87
 
 
 class BatchPlan(msgspec.Struct, frozen=True):
@@ -117,16 +118,11 @@ def measure_plan(run: Callable[[int, int], object], max_tokens: int, *, batching
     best: dict[int, int] = {}
     seconds = 0.0
     for length in [length for length in _LENGTHS if length <= max_tokens] or [max_tokens]:
-        rates: dict[int, float] = {}
-        run(1, length)
-        for size in _SIZES if batching else (1,):
-            # What the last size took says what this one would take.
-            if rates and size / max(rates.values()) > _LONGEST_RUN:
-                break
-            taken = _seconds(run, size, length)
-            rates[size] = size / taken
-            if size == 1 and not seconds:
-                seconds = taken
+        alone = _times(run, [(1, length)], 1)[1, length]
+        sizes = [size for size in _SIZES if size == 1 or (batching and size * alone <= _LONGEST_RUN)]
+        times = _times(run, [(size, length) for size in sizes])
+        rates = {size: size / times[size, length] for size in sizes}
+        seconds = seconds or times[1, length]
         best[length] = _smallest(rates)
     plan = _plan(best, seconds, max_tokens)
     return plan if batching else one_by_one(plan)
@@ -143,19 +139,16 @@ def tiled(plan: BatchPlan, run: Callable[[int, int], object]) -> BatchPlan:
         Computes so many texts of so many tokens.
     """
     lengths = [length for length in _TILED if length <= plan.edges[-1]]
-    if plan.inline or not lengths or not all(_fuller_is_faster(run, length) for length in lengths):
+    if plan.inline or not lengths:
+        return plan
+    times = _times(run, [(1, tokens) for length in lengths for tokens in (length - 1, length)], _TILE_ROUNDS)
+    full, partial = ([times[1, length - less] for length in lengths] for less in (0, 1))
+    if sum(full) > _PAYS * sum(partial) or any(one > _NEARLY * two for one, two in zip(full, partial, strict=True)):
         return plan
     most = plan.edges[-1]
     # What was several classes may be filled up to the same length; the longest of them says how many texts go together.
     classes = {min(-(-edge // _TILE) * _TILE, most): texts for edge, texts in zip(plan.edges, plan.texts, strict=True)}
     return BatchPlan(tuple(classes), tuple(classes.values()), plan.seconds, _TILE)
-
-
-def _fuller_is_faster(run: Callable[[int, int], object], length: int) -> bool:
-    """Tell whether a text that fills its tiles is computed faster than one with a token less."""
-    run(1, length - 1)
-    run(1, length)
-    return _seconds(run, 1, length) < _PAYS * _seconds(run, 1, length - 1)
 
 
 def one_by_one(plan: BatchPlan) -> BatchPlan:
@@ -186,16 +179,22 @@ def _plan(best: dict[int, int], seconds: float, max_tokens: int) -> BatchPlan:
     return BatchPlan(edges, tuple(texts(edge) for edge in edges), seconds)
 
 
-def _seconds(run: Callable[[int, int], object], size: int, length: int) -> float:
-    """Time of a run: the shortest of several, because whatever else the machine does only makes it longer."""
-    times: list[float] = []
-    while len(times) < _RUNS or (sum(times) < _ENOUGH and len(times) < _MOST_RUNS):
-        started = time.perf_counter()
-        run(size, length)
-        times.append(time.perf_counter() - started)
-        if sum(times) > _LONGEST_RUN:
-            break
-    return min(times)
+def _times(
+    run: Callable[[int, int], object], shapes: Sequence[tuple[int, int]], rounds: int = _ROUNDS
+) -> dict[tuple[int, int], float]:
+    """Time of a run for each shape: the shortest of several, as whatever else the machine does only makes it longer.
+
+    The shapes are run in turn, so that what disturbs the machine for a while disturbs all of them.
+    """
+    shortest = dict.fromkeys(shapes, float("inf"))
+    done, began = 0, time.perf_counter()
+    while done < rounds or (done < _MOST_ROUNDS and time.perf_counter() - began < _ENOUGH * len(shapes)):
+        for texts, tokens in shapes:
+            started = time.perf_counter()
+            run(texts, tokens)
+            shortest[texts, tokens] = min(shortest[texts, tokens], time.perf_counter() - started)
+        done += 1
+    return shortest
 
 
 def warm_up_shapes(plan: BatchPlan) -> Sequence[tuple[int, int]]:

@@ -28,7 +28,7 @@ from tests.api.running import TEXT, Api
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from engine.api.connection import Request
+    from engine.api.request import Request
 
 MOST = 200_000
 WAIT = 20.0
@@ -382,45 +382,45 @@ def test_what_follows_the_last_request_is_not_answered(server: Server) -> None:
 @pytest.mark.parametrize(
     "sent",
     [
-        b"POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
-        b"POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
-        b"POST / HTTP/1.1\r\nContent-Length: 3, 3\r\n\r\nabc",
-        b"POST / HTTP/1.1\r\nContent-Length: +3\r\n\r\nabc",
-        b"POST / HTTP/1.1\r\nContent-Length: 0x3\r\n\r\nabc",
-        b"POST / HTTP/1.1\r\nContent-Length: 1_0\r\n\r\n0123456789",
-        b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
-        b"POST / HTTP/1.1\r\nContent-Length:\r\n\r\n",
-        b"POST / HTTP/1.1\r\nContent-Length: 18446744073709551619\r\n\r\nabc",
-        b"POST / HTTP/1.1\r\nContent-Length: " + b"0" * 5000 + b"3\r\n\r\nabc",
-        b"POST / HTTP/1.1\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\nabc",
-        b"POST / HTTP/1.1\r\nContent-Length: 3\r\n 4\r\n\r\nabc",
-        b"POST / HTTP/1.1\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
-        b"POST / HTTP/1.1\r\nTransfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
-        b"POST / HTTP/1.1\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
-        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
-        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n\r\n0\r\n\r\n",
-        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\nabc\r\n0\r\n\r\n",
-        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3;x\nabc\r\n0\r\n\r\n",
-        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n-3\r\nabc\r\n0\r\n\r\n",
-        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n10000000000000003\r\nabc\r\n0\r\n\r\n",
-        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n",
-        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 5\r\n\r\n",
-        b"GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n",
-        b"GET / HTTP/1.1\nA: b\n\n",
-        b"GET / HTTP/1.1\r\nA: b\nC: d\r\n\r\n",
-        b"GET / HTTP/1.1\r\nA: b\r\n\n",
-        b"GET / HTTP/1.1\r\nA: b\x00\r\n\r\n",
-        b"GET / HTTP/1.1\r\nA: b\rC: d\r\n\r\n",
-        b"GET / HTTP/1.1\r\n: b\r\n\r\n",
-        b"GET / HTTP/1.1\r\nA b\r\n\r\n",
-        b"GET /\x00 HTTP/1.1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3, 3\r\n\r\nabc",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +3\r\n\r\nabc",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0x3\r\n\r\nabc",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1_0\r\n\r\n0123456789",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length:\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 18446744073709551619\r\n\r\nabc",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: " + b"0" * 5000 + b"3\r\n\r\nabc",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\nabc",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n 4\r\n\r\nabc",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\nabc\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3;x\nabc\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n-3\r\nabc\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n10000000000000003\r\nabc\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 5\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n",
+        b"GET / HTTP/1.1\nHost: x\nA: b\n\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nA: b\nC: d\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nA: b\x00\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nA: b\rC: d\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\n: b\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nA b\r\n\r\n",
+        b"GET /\x00 HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET / HTTP/1.2\r\n\r\n",
         b"GET /\r\n\r\n\r\n",
         b"GET / HTTP/2.0\r\n\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-        b"NOMETHOD / HTTP/1.1\r\n\r\n",
-        b"G" * 70_000 + b" / HTTP/1.1\r\n\r\n",
+        b"NOMETHOD / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"G" * 70_000 + b" / HTTP/1.1\r\nHost: x\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     ],
 )
@@ -430,6 +430,14 @@ def test_what_could_be_read_in_two_ways_is_refused_and_ends_the_connection(serve
     assert (before.status, refused.headers["connection"]) == (200, "close")
     assert (refused.status, refused.text) in ((400, "not-http"), (413, "too-large"))
     assert "/hidden" not in [path for _, path, _ in server.taken]
+
+
+def test_a_request_of_http_1_1_names_a_host(server: Server) -> None:
+    nameless, after, old = server.answers(
+        b"GET /nameless HTTP/1.1\r\n\r\n" + get("/after") + b"GET /old HTTP/1.0\r\n\r\n"
+    )
+    assert (nameless.status, nameless.text) == (400, "not-http")
+    assert (after.text, old.text) == ("GET /after ", "GET /old ")
 
 
 def test_a_body_in_chunks_with_all_that_chunks_may_have(server: Server) -> None:
@@ -445,7 +453,7 @@ def test_a_body_in_chunks_with_all_that_chunks_may_have(server: Server) -> None:
         server.until(lambda: server.held)
         given.append(server.held[0].headers)
     server.release()
-    assert given == [{b"transfer-encoding": b"chunked"}]
+    assert given == [{b"host": b"x", b"transfer-encoding": b"chunked"}]
 
 
 def test_requests_of_all_forms(server: Server) -> None:

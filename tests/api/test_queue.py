@@ -13,9 +13,9 @@ import pytest
 from config.settings import get_settings
 from engine.api.app import App
 from engine.api.board import Board
-from engine.api.connection import Request
 from engine.api.metrics import render
 from engine.api.problems import ProblemError
+from engine.api.request import Request
 from engine.api.runs import promote
 from engine.api.service import Service
 from engine.errors import DeadlineError, InferenceError, TagscopeError

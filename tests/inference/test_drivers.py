@@ -371,19 +371,29 @@ def test_a_guest_computes_while_another_process_leaves_its_core_idle(monkeypatch
         assert opened.wait(WAIT)
 
     monkeypatch.setattr(served, "run", run_that(served, gate))
-    first = predictor.ask(["one text"], served)
-    assert inside.acquire(timeout=WAIT)
-    second = predictor.ask(["another text"], served)
-    # The own thread computes, the other core is taken: the second text waits.
-    assert not inside.acquire(timeout=0.1)
-    assert (cores.here, predictor.depth) == (1, 1)
-    cores.other_is_busy = False
-    assert inside.acquire(timeout=WAIT)
-    assert (cores.here, predictor.depth) == (2, 0)
-    opened.set()
-    for call in (first, second):
-        call.wait()
-        assert call.errors == [None]
+
+    def came_in(timeout: float) -> asyncio.Future[bool]:
+        return asyncio.get_running_loop().run_in_executor(None, lambda: inside.acquire(timeout=timeout))
+
+    async def serve() -> None:
+        loop = asyncio.get_running_loop()
+        answered = [loop.create_future() for _ in range(2)]
+        calls = []
+        for text, future in zip(("one text", "another text"), answered, strict=True):
+            calls.append(predictor.ask([text], served, loop=loop, on_done=future.set_result))
+            if len(calls) == 1:
+                assert await came_in(WAIT)
+        # The own thread computes, the other core is taken: the second text waits.
+        assert not await came_in(0.1)
+        assert (cores.here, predictor.depth) == (1, 1)
+        cores.other_is_busy = False
+        assert await came_in(WAIT)
+        assert (cores.here, predictor.depth) == (2, 0)
+        opened.set()
+        await asyncio.gather(*answered)
+        assert [call.errors for call in calls] == [[None], [None]]
+
+    asyncio.run(serve())
     assert predictor.healthy
     assert predictor.close(WAIT)
     # A thread says that it has ended after it has handed out its answers.
