@@ -65,7 +65,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture
 def demo_home(home: Path) -> Path:
     """A TAGSCOPE_HOME with a copy of the three demo runs that ship in the repository; may be written to."""
-    shutil.copytree(ROOT / "data", home / "data")
+    # What somebody has computed in this checkout is no part of the demo.
+    shutil.copytree(
+        ROOT / "data", home / "data", ignore=shutil.ignore_patterns("cache", "findings", "maps", "tuning", ".*")
+    )
     (home / "config").mkdir()
     for name in ("run_id.txt", "performance.json"):
         shutil.copy(ROOT / "config" / name, home / "config" / name)
