@@ -173,6 +173,7 @@ class Slot:
     def vacate(self, *, replaced: bool) -> None:
         """Say that the process has ended; its counts stay. Called by the supervisor."""
         self.state = State.DEAD
+        self.busy = 0
         self._numbers[_RESTARTS] += replaced
         self._numbers[_LENGTH] = 0
         self._numbers[_EDITION] = self._numbers[_EDITION] // 2 * 2 + 2
@@ -192,7 +193,6 @@ class Slot:
             The newest order: a process that starts has nothing to forget.
         """
         self.state = State.STARTING
-        self.busy = 0
         self._numbers[_PID] = os.getpid()
         self.applied = applied
         self.beat()
@@ -230,7 +230,7 @@ class SharedCores:
 
     def idle(self) -> bool:
         """Tell whether the processes together leave a core idle."""
-        return sum(slot.busy for slot in self._slots if slot.state is not State.DEAD) < self._cores
+        return sum(slot.busy for slot in self._slots) < self._cores
 
 
 class Board:

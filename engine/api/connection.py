@@ -42,8 +42,9 @@ SWEEP_SECONDS = 1.0
 _AT_ONCE = 32
 # A longer number has nothing but zeros and spaces more than one that can be meant.
 _LENGTH_DIGITS = 30
-_FRAMING = (b"content-length", b"transfer-encoding")
-_KEPT_HEADERS = frozenset((b"authorization", b"content-type", b"expect", b"host", b"upgrade", *_FRAMING))
+_KEPT_HEADERS = frozenset(
+    (b"authorization", b"content-length", b"content-type", b"expect", b"host", b"transfer-encoding", b"upgrade")
+)
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -160,8 +161,7 @@ class Connection(asyncio.Protocol):
         """See that the client sends no more; return whether the connection stays open."""
         self._eof = True
         if self._phase is not _IDLE:
-            self._refuse(ProblemError(CUT, "The request ended before it was whole; send it again."))
-            self._take(waited=False)
+            self._end_with(ProblemError(CUT, "The request ended before it was whole; send it again."))
             return True
         last = self._queued[-1] if self._queued else self._request
         if last is None or last.gone is not None:
@@ -336,14 +336,15 @@ class Connection(asyncio.Protocol):
         parser = self._parser
         request = Request(self, parser.get_method(), path, self._headers)
         keep, version = parser.should_keep_alive(), parser.get_http_version()
-        if version == "1.1" and b"host" not in self._headers:
-            # RFC 9112, section 3.2.
-            request.problem = ProblemError(NOT_HTTP, "The request has no header Host; send one.")
-        if keep and version == "1.1":
+        if version == "1.1":
+            request.keep = keep
+            if b"host" not in self._headers:
+                # RFC 9112, section 3.2.
+                request.problem = ProblemError(NOT_HTTP, "The request has no header Host; send one.")
             return request
         # Chunks came with 1.1: whoever handed such a request on may see its end somewhere else.
         request.keep = request.old = keep and version == "1.0" and b"transfer-encoding" not in self._headers
-        if version not in ("1.0", "1.1"):
+        if version != "1.0":
             request.problem = _not_http()
         return request
 

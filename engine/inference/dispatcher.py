@@ -68,7 +68,7 @@ class Dispatcher:
         return self._threads.healthy
 
     def share(self, cores: Cores, guests: int) -> None:
-        """Compute on cores that other processes leave idle as well; see `ThreadDriver.share`."""
+        """Compute on cores that other processes leave idle as well; see `Predictor.share`."""
         self._threads.share(cores, guests)
 
     def ask(

@@ -172,8 +172,8 @@ class ThreadDriver(Driver):
     Connections are not shared out evenly among processes, so texts may wait in one while another has nothing to do.
     `share` adds guests: threads that compute only while the processes together leave a core idle. More threads without
     that condition would take each other's cores and make smaller batches: MiniLM answered a quarter less. It is the
-    event loop that looks for an idle core: guests that did so themselves, 500 times a second, would each time take
-    Python's lock from the loop, on a busy machine for as long as they wait for a core (again a quarter less).
+    event loop that looks for an idle core: guests that did so themselves, hundreds of times a second, would each time
+    take Python's lock from the loop, on a busy machine for as long as they wait for a core.
     """
 
     def __init__(
@@ -190,8 +190,8 @@ class ThreadDriver(Driver):
         self._waiting_as_guest = threading.Condition(lock)
         self._cores: Cores | None = None
         self._guests = 0
-        self._guests_alive = self._invited = self._seen_idle = 0
-        self._looking = False
+        self._guests_alive = self._seen_idle = 0
+        self._looking = self._invited = False
         self._at_work: set[int] = set()
         self._alive = 0
         self._idle = 0
@@ -204,15 +204,7 @@ class ThreadDriver(Driver):
         return not self._started or (self._alive, self._guests_alive) == (self.threads, self._guests)
 
     def share(self, cores: Cores, guests: int) -> None:
-        """Compute on cores that other processes leave idle as well; to be called before the first text.
-
-        Parameters
-        ----------
-        cores
-            Of all processes.
-        guests
-            Most threads of this process that do so.
-        """
+        """Compute on cores that other processes leave idle as well; see `Predictor.share`."""
         with self._lock:
             self._cores, self._guests = cores, guests
 
@@ -294,7 +286,7 @@ class ThreadDriver(Driver):
             idle = len(self._at_work) >= self.threads and cores.idle()
             self._seen_idle = self._seen_idle + 1 if idle else 0
             if self._seen_idle >= _LOOKS and not self._invited:
-                self._invited = 1
+                self._invited = True
                 self._waiting_as_guest.notify()
         loop.call_later(_LOOK_SECONDS, self._look, loop)
 
@@ -312,7 +304,7 @@ class ThreadDriver(Driver):
                     if self._closed:
                         self._guests_alive -= 1
                         return None
-                    self._invited = 0
+                    self._invited = False
                 stays = False
                 batch = self.scheduler.next_batch()
                 if batch is not None:

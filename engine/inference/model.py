@@ -28,8 +28,6 @@ _TOKENS_PER_BATCH = 16_384
 _TEXTS_PER_BATCH = 256
 # Largest change of a logit by the texts beside it, as a share of the largest logit, that is only rounding.
 _MOST_FROM_MATES = 1e-4
-# What processors compute by matrix units; in fp32 a length is as good as the next one.
-_ON_TILES = ("bf16", "fp16", "int8-dynamic", "int8-static")
 LOGITS = "logits"
 
 
@@ -115,7 +113,8 @@ class ServedModel:
             plan = self._profiled or measure_plan(self.run_blank, self.max_tokens, batching=self.batching)
             if not self.batching:
                 plan = one_by_one(plan)
-            elif self.precision in _ON_TILES:
+            elif not self.precision.startswith(FP32):
+                # Matrix units compute the shorter formats; in fp32 a length is as good as the next one.
                 plan = tiled(plan, self.run_blank)
             self._plan = plan
         return self._plan

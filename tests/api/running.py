@@ -37,6 +37,10 @@ class Reply(NamedTuple):
     def json(self) -> Any:
         return json.loads(self.body)
 
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
 
 class Api:
     """A running service."""

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from engine.api.board import COUNTS, Board, Served, State, Turn
+from engine.api.board import COUNTS, Board, Served, SharedCores, State, Turn
 from engine.api.metrics import WIDTH, Tally, render
 from engine.inference.counters import Counters
 
@@ -58,6 +58,19 @@ def test_gauges_of_a_killed_process_are_gone() -> None:
     assert "tagscope_open_requests 3.0" in render(board).decode()
     board.slots[0].expect()
     assert "tagscope_open_requests 3.0" in render(board).decode()
+
+
+def test_a_killed_process_leaves_its_cores_to_others() -> None:
+    board = Board.create(2)
+    cores = [SharedCores(board, slot, 2) for slot in board.slots]
+    for each in cores:
+        each.busy(1)
+    assert not cores[0].idle()
+    board.slots[1].vacate(replaced=True)
+    assert cores[0].idle()
+    # Nor is its successor thought to compute before it has begun.
+    board.slots[1].expect()
+    assert cores[0].idle()
 
 
 def test_what_is_served_is_read_whole() -> None:

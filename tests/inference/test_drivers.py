@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -347,21 +346,27 @@ class TwoProcesses:
     def __init__(self) -> None:
         self.other_is_busy = True
         self.here = 0
-        self.most = 0
         self.said: list[int] = []
+        self.at_rest = threading.Event()
 
     def busy(self, threads: int) -> None:
         self.here = threads
-        self.most = max(self.most, threads)
         self.said.append(threads)
+        if threads:
+            self.at_rest.clear()
+        else:
+            self.at_rest.set()
 
     def idle(self) -> bool:
         return self.here + self.other_is_busy < 2
 
 
-def test_a_guest_computes_while_another_process_leaves_its_core_idle(monkeypatch: pytest.MonkeyPatch) -> None:
-    predictor, cores = make_predictor(threads=1), TwoProcesses()
-    predictor.share(cores, 1)
+def sharing(
+    cores: TwoProcesses, guests: int, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Predictor, ServedModel, threading.Event, threading.Semaphore]:
+    """A predictor of one thread, its model, what lets batches through, and what counts those that have come in."""
+    predictor = make_predictor(threads=1)
+    predictor.share(cores, guests)
     served = predictor.load(None)
     monkeypatch.setattr(served, "_plan", THREADED)
     opened, inside = threading.Event(), threading.Semaphore(0)
@@ -371,6 +376,12 @@ def test_a_guest_computes_while_another_process_leaves_its_core_idle(monkeypatch
         assert opened.wait(WAIT)
 
     monkeypatch.setattr(served, "run", run_that(served, gate))
+    return predictor, served, opened, inside
+
+
+def test_a_guest_computes_while_another_process_leaves_its_core_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    cores = TwoProcesses()
+    predictor, served, opened, inside = sharing(cores, 1, monkeypatch)
 
     def came_in(timeout: float) -> asyncio.Future[bool]:
         return asyncio.get_running_loop().run_in_executor(None, lambda: inside.acquire(timeout=timeout))
@@ -397,24 +408,13 @@ def test_a_guest_computes_while_another_process_leaves_its_core_idle(monkeypatch
     assert predictor.healthy
     assert predictor.close(WAIT)
     # A thread says that it has ended after it has handed out its answers.
-    until = time.monotonic() + WAIT
-    while cores.here and time.monotonic() < until:
-        time.sleep(0.001)
-    assert (cores.here, cores.most) == (0, 2)
+    assert cores.at_rest.wait(WAIT)
+    assert (cores.here, max(cores.said)) == (0, 2)
 
 
 def test_a_thread_keeps_its_core_between_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    predictor, cores = make_predictor(threads=1), TwoProcesses()
-    predictor.share(cores, 0)
-    served = predictor.load(None)
-    monkeypatch.setattr(served, "_plan", THREADED)
-    opened, inside = threading.Event(), threading.Semaphore(0)
-
-    def gate(ids: list[list[int]]) -> None:
-        inside.release()
-        assert opened.wait(WAIT)
-
-    monkeypatch.setattr(served, "run", run_that(served, gate))
+    cores = TwoProcesses()
+    predictor, served, opened, inside = sharing(cores, 0, monkeypatch)
     first = predictor.ask(["one text"], served)
     assert inside.acquire(timeout=WAIT)
     second = predictor.ask(["another text"], served)
@@ -422,8 +422,6 @@ def test_a_thread_keeps_its_core_between_batches(monkeypatch: pytest.MonkeyPatch
     for call in (first, second):
         call.wait()
     assert predictor.close(WAIT)
-    until = time.monotonic() + WAIT
-    while cores.here and time.monotonic() < until:
-        time.sleep(0.001)
+    assert cores.at_rest.wait(WAIT)
     # A guest of another process would have come in between.
     assert cores.said == [1, 0]
