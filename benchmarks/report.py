@@ -6,6 +6,7 @@ python benchmarks/report.py
 from __future__ import annotations
 
 import json
+import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -340,35 +341,29 @@ def memory(results: dict[str, Any]) -> str:
 def overload(results: dict[str, Any]) -> str:
     """Four times the peak, a killed process, an orderly end."""
 
-    def ends(part: str) -> str:
-        return ", ".join(f"{count:,} x {end}" for end, count in sorted(results[part]["ends"].items()))
+    def ends(load: dict[str, Any]) -> str:
+        return ", ".join(f"{count:,} x {end}" for end, count in sorted(load["ends"].items()))
 
-    def milliseconds(part: str, kind: str) -> str:
-        times = results[part][kind]
+    def milliseconds(times: dict[str, float]) -> str:
         return f"{times['p50'] * 1e3:,.0f} / {times['p99'] * 1e3:,.0f}" if times else ""
 
-    titles = {
-        "peak": "64 connections, closed loop",
-        "overload": "four times that, open loop",
-        "peak_again": "64 connections again",
-        "killed": "half the peak, a process killed",
-        "terminated": "the peak, SIGTERM",
-    }
+    peaks, floods = results["peaks"], results["overloads"]
+    loads = [("64 connections, closed loop", peaks[0])]
+    for flood, peak in zip(floods, peaks[1:], strict=True):
+        loads += [("four times that, open loop", flood), ("64 connections again", peak)]
+    loads += [("half the peak, a process killed", results["killed"]), ("the peak, SIGTERM", results["terminated"])]
     rows = [
-        (
-            title,
-            f"{results[part]['rate']:,.0f}",
-            ends(part),
-            milliseconds(part, "answers"),
-            milliseconds(part, "rejects"),
-        )
-        for part, title in titles.items()
+        (title, f"{load['rate']:,.0f}", ends(load), milliseconds(load["answers"]), milliseconds(load["rejects"]))
+        for title, load in loads
     ]
+    shares = ", ".join(f"{share:.2f}" for share in results["shares"])
+    client = statistics.median(flood["client_cores"] for flood in floods)
     killed, ended = results["killed"], results["terminated"]
     verdicts = "; ".join(f"{name}: {'yes' if holds else 'no'}" for name, holds in results["verdicts"].items())
     return (
         "MiniLM behind `tagscope api`; the client shares the cores, and takes "
-        f"{results['overload']['client_cores']:.2f} of them under overload. After the kill the service was not ready "
+        f"{client:.2f} of them under overload. Throughput as a share of the peaks before and after: {shares}. "
+        "After the kill the service was not ready "
         f"from {killed['down_after'] or 0:.2f} s to {killed['back_after'] or 0:.1f} s; after SIGTERM it ended within "
         f"{ended['ended_after']:.1f} s with code {ended['exit_code']}. {verdicts}.\n\n"
         + table(("load", "answers/s", "ends", "answers p50 / p99, ms", "rejects p50 / p99, ms"), rows)

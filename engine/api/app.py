@@ -169,7 +169,8 @@ class App:
             case ProblemError():
                 status, headers, body = error.status, error.headers, error.body()
             case OverloadedError():
-                status, (headers, body) = 429, overloaded(str(error), round(error.retry_after + 0.499))
+                self._refuse(request, str(error), error.retry_after)
+                return
             case TagscopeError():
                 told = problem_of(error)
                 status, headers, body = told.status, told.headers, told.body()
@@ -181,9 +182,18 @@ class App:
         self._count(request, status)
         request.answer(status, headers, body)
 
+    def refuse(self, request: Request, retry_after: float) -> None:
+        """Answer one text with the problem that the queue is full."""
+        self._refuse(request, "The queue is full; try again soon.", retry_after)
+
     def leave(self, request: Request) -> None:
         """Count a request whose client left before its answer."""
         self._count(request, GONE)
+
+    def _refuse(self, request: Request, detail: str, retry_after: float) -> None:
+        lines, body = overloaded(detail, round(retry_after + 0.499))
+        self._count(request, 429)
+        request.answer_lines(429, lines, body)
 
     def _count(self, request: Request, status: int) -> None:
         # Before it is sent: what a client has seen is counted, even if the process is killed the moment after.

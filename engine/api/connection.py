@@ -16,7 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 import httptools
 
-from engine.api.problems import BROKEN, CUT, HEAD_TOO_LARGE, NOT_HTTP, SLOW_BODY, SLOW_HEAD, TOO_LARGE, ProblemError
+from engine.api.problems import (
+    BROKEN,
+    CODED,
+    CUT,
+    HEAD_TOO_LARGE,
+    NOT_HTTP,
+    SLOW_BODY,
+    SLOW_HEAD,
+    TOO_LARGE,
+    ProblemError,
+)
 from engine.api.request import Request
 
 if TYPE_CHECKING:
@@ -205,6 +215,9 @@ class Connection(asyncio.Protocol):
         name = name.lower()
         # What stands behind a body in chunks was not there when it was decided what the request is.
         if name in _KEPT_HEADERS and self._phase is _HEAD:
+            if name == b"host" and name in self._headers:
+                # RFC 9112, section 3.2.
+                raise ProblemError(NOT_HTTP, "The request has more than one header Host; send one.")
             self._headers[name] = value
 
     def on_headers_complete(self) -> None:
@@ -224,6 +237,11 @@ class Connection(asyncio.Protocol):
                 raise ProblemError(NOT_HTTP, "The header Content-Length is too long for a number; shorten it.")
             if int(length) > self._listener.most_bytes:
                 raise self._too_large(f"{int(length):,}")
+        coding = headers.get(b"transfer-encoding", b"chunked")
+        if coding.strip().lower() != b"chunked":
+            # RFC 9112, section 6.1: what is not understood must not pass as the body.
+            told = coding[:100].decode("latin-1")
+            raise ProblemError(CODED, f"The body may be sent in chunks, not as {told!r}; send it as it is.")
         if b"expect" in headers:
             self._asks = (
                 headers[b"expect"].strip().lower() == b"100-continue" and self._parser.get_http_version() == "1.1"

@@ -37,7 +37,7 @@ ROUTES = (
 )
 GONE = 499
 """Counted where the client left before its answer; never sent."""
-STATUSES = (200, 400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, 431, GONE, 500, 503)
+STATUSES = (200, 400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, 431, GONE, 500, 501, 503)
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper ends of the histogram of latency."""
 

@@ -42,6 +42,7 @@ class Predict:
         self._service = service
         self._app = app
         self._ask = service.predictor.ask
+        self._refuses = service.predictor.refuses
         self._most_texts = service.settings.max_texts
         self._deadline = service.settings.deadline_seconds
         self._loop = asyncio.get_running_loop()
@@ -83,6 +84,8 @@ class Predict:
             call = self._ask(question.texts, model, deadline=self._deadline, on_done=on_done, loop=self._loop)
             if call.done:
                 self._done(request, question, call)
+        elif len(question.texts) == 1 and (seconds := self._refuses(question.texts[0], model)) is not None:
+            self._app.refuse(request, seconds)
         else:
             waiting = _Waiting(self, request, question)
             call = self._ask(question.texts, model, deadline=self._deadline, on_done=waiting.done, loop=self._loop)

@@ -11,6 +11,7 @@ import msgspec
 
 from config.settings import get_settings
 from engine.api.records import Problem, RefusedPosition
+from engine.api.request import header_lines
 from engine.errors import (
     BackendError,
     BundleError,
@@ -71,6 +72,7 @@ REFUSED = Kind("texts-refused", 422, "None of the texts can be answered; `errors
 HEAD_TOO_LARGE = Kind("head-too-large", 431, "The head of the request is longer than the service reads.")
 OVERLOADED = Kind("overloaded", 429, "The queue is full; ask again after `Retry-After` seconds.")
 BROKEN = Kind("internal-error", 500, "The fault is the service's; its log says more.")
+CODED = Kind("transfer-coding", 501, "The body is packed in a way that the service does not unpack.")
 DAMAGED = Kind("run-unusable", 503, "The run is damaged or cannot be computed on this machine.")
 NOTHING_PROMOTED = Kind("nothing-promoted", 503, "No run is promoted, or the one that was is gone; promote another.")
 NOT_READY = Kind("not-ready", 503, "The run is still being loaded.")
@@ -129,10 +131,10 @@ class ProblemError(Exception):
 
 
 @functools.lru_cache(1024)
-def overloaded(detail: str, retry_after: int) -> tuple[list[tuple[str, str]], bytes]:
-    """Return headers and body of a 429; kept, since under overload one follows the other and hardly any differs."""
+def overloaded(detail: str, retry_after: int) -> tuple[bytes, bytes]:
+    """Return header lines and body of a 429; kept, since under overload hardly any differs from the one before."""
     problem = ProblemError(OVERLOADED, public(detail), retry_after=retry_after)
-    return problem.headers, problem.body()
+    return header_lines(problem.headers), problem.body()
 
 
 def problem_of(error: TagscopeError) -> ProblemError:

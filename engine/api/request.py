@@ -77,10 +77,18 @@ class Request:
         body
             Whole; not sent to HEAD.
         """
-        lines = "".join([f"{name}: {value}\r\n" for name, value in headers]).encode("latin-1")
+        self.answer_lines(status, header_lines(headers), body)
+
+    def answer_lines(self, status: int, lines: bytes, body: bytes) -> None:
+        """Send the answer as `answer` does, with headers from `header_lines`."""
         head = b"%b%b%bcontent-length: %d\r\n" % (_STATUS_LINES[status], self._connection.date, lines, len(body))
         self._connection.send(self, head, b"" if self.method == b"HEAD" else body)
 
     def answer_json(self, body: bytes) -> None:
         """Send what nearly every request gets: 200 and JSON."""
         self._connection.send(self, b"%b%d\r\n" % (self._connection.ok, len(body)), body)
+
+
+def header_lines(headers: Iterable[tuple[str, str]]) -> bytes:
+    """Return headers as they are sent, each with the end of its line."""
+    return "".join([f"{name}: {value}\r\n" for name, value in headers]).encode("latin-1")

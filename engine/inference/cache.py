@@ -114,6 +114,10 @@ class ResultCache:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def __contains__(self, key: bytes) -> bool:
+        """Whether a result is kept, be it too old; counts nothing."""
+        return key in self._entries
+
     @property
     def used_bytes(self) -> int:
         """Bytes in use, by the same estimate as the bound."""

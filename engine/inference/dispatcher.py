@@ -85,12 +85,25 @@ class Dispatcher:
         try:
             return self.try_ask(texts, model, deadline, on_done, loop, first)
         except OverloadedError as error:
-            driver = self._driver(model)
-            waiting = driver.scheduler.depth * driver.seconds_per_text / driver.threads
-            error.retry_after = min(max(waiting, 1.0), _LONGEST_WAIT)
-            with self._lock:
-                self.counters.rejected += len(texts)
+            error.retry_after = self._rejected(self._driver(model), len(texts))
             raise
+
+    def refuses(self, text: str, model: ServedModel) -> float | None:
+        """Look whether `ask` would refuse a text, at a third of its cost; see `Predictor.refuses`."""
+        driver = self._driver(model)
+        if driver.scheduler.depth < driver.scheduler.capacity:
+            return None
+        key = self.cache.key(model.identity, text)
+        if key in self.cache or key in self._flights:
+            return None
+        return self._rejected(driver, 1)
+
+    def _rejected(self, driver: InlineDriver | ThreadDriver, texts: int) -> float:
+        """Count texts that the queue has no room for; return after how many seconds it may have."""
+        with self._lock:
+            self.counters.rejected += texts
+        waiting = driver.scheduler.depth * driver.seconds_per_text / driver.threads
+        return min(max(waiting, 1.0), _LONGEST_WAIT)
 
     def try_ask(
         self,

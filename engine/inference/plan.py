@@ -103,7 +103,13 @@ def plan_of(profile: Profile, backend: str, precision: str, max_tokens: int) -> 
     return _plan(best, latency[min(latency)], max_tokens)
 
 
-def measure_plan(run: Callable[[int, int], object], max_tokens: int, *, batching: bool = True) -> BatchPlan:
+def measure_plan(
+    run: Callable[[int, int], object],
+    max_tokens: int,
+    *,
+    batching: bool = True,
+    clock: Callable[[], float] = time.perf_counter,
+) -> BatchPlan:
     """Fit a plan to a few runs, which warm the model up as well; takes two to four seconds for MiniLM.
 
     Parameters
@@ -114,20 +120,24 @@ def measure_plan(run: Callable[[int, int], object], max_tokens: int, *, batching
         The longest text.
     batching
         False where every text has to go alone.
+    clock
+        Seconds that never go back.
     """
     best: dict[int, int] = {}
     seconds = 0.0
     for length in [length for length in _LENGTHS if length <= max_tokens] or [max_tokens]:
-        alone = _times(run, [(1, length)], 1)[1, length]
+        alone = _times(run, clock, [(1, length)], 1)[1, length]
         sizes = [size for size in _SIZES if size == 1 or (batching and size * alone <= _LONGEST_RUN)]
-        times = _times(run, [(size, length) for size in sizes])
+        times = _times(run, clock, [(size, length) for size in sizes])
         rates = {size: size / times[size, length] for size in sizes}
         seconds = seconds or times[1, length]
         best[length] = _smallest(rates)
     return _plan(best, seconds, max_tokens)
 
 
-def tiled(plan: BatchPlan, run: Callable[[int, int], object]) -> BatchPlan:
+def tiled(
+    plan: BatchPlan, run: Callable[[int, int], object], clock: Callable[[], float] = time.perf_counter
+) -> BatchPlan:
     """Return the plan with texts filled up to whole tiles, where a few runs show that this is faster.
 
     Parameters
@@ -136,11 +146,13 @@ def tiled(plan: BatchPlan, run: Callable[[int, int], object]) -> BatchPlan:
         Of a model whose answers do not depend on how far a text is filled up.
     run
         Computes so many texts of so many tokens.
+    clock
+        Seconds that never go back.
     """
     lengths = [length for length in _TILED if length <= plan.edges[-1]]
     if plan.inline or not lengths:
         return plan
-    times = _times(run, [(1, tokens) for length in lengths for tokens in (length - 1, length)], _TILE_ROUNDS)
+    times = _times(run, clock, [(1, tokens) for length in lengths for tokens in (length - 1, length)], _TILE_ROUNDS)
     full, partial = ([times[1, length - less] for length in lengths] for less in (0, 1))
     if sum(full) > _PAYS * sum(partial) or any(one > _NEARLY * two for one, two in zip(full, partial, strict=True)):
         return plan
@@ -179,19 +191,22 @@ def _plan(best: dict[int, int], seconds: float, max_tokens: int) -> BatchPlan:
 
 
 def _times(
-    run: Callable[[int, int], object], shapes: Sequence[tuple[int, int]], rounds: int = _ROUNDS
+    run: Callable[[int, int], object],
+    clock: Callable[[], float],
+    shapes: Sequence[tuple[int, int]],
+    rounds: int = _ROUNDS,
 ) -> dict[tuple[int, int], float]:
     """Time of a run for each shape: the shortest of several, as whatever else the machine does only makes it longer.
 
     The shapes are run in turn, so that what disturbs the machine for a while disturbs all of them.
     """
     shortest = dict.fromkeys(shapes, float("inf"))
-    done, began = 0, time.perf_counter()
-    while done < rounds or (done < _MOST_ROUNDS and time.perf_counter() - began < _ENOUGH * len(shapes)):
+    done, began = 0, clock()
+    while done < rounds or (done < _MOST_ROUNDS and clock() - began < _ENOUGH * len(shapes)):
         for texts, tokens in shapes:
-            started = time.perf_counter()
+            started = clock()
             run(texts, tokens)
-            shortest[texts, tokens] = min(shortest[texts, tokens], time.perf_counter() - started)
+            shortest[texts, tokens] = min(shortest[texts, tokens], clock() - started)
         done += 1
     return shortest
 

@@ -237,6 +237,23 @@ class Predictor:
         """
         return self._dispatcher.ask(texts, model, deadline=deadline, on_done=on_done, loop=loop)
 
+    def refuses(self, text: str, model: ServedModel) -> float | None:
+        """Look whether `ask` would refuse a text because the queue is full, and count it as refused if so.
+
+        Under overload most requests end so, and `ask` does much before it comes to that.
+
+        Parameters
+        ----------
+        text, model
+            As for `ask`.
+
+        Returns
+        -------
+        float or None
+            Seconds after which to ask again; None where it may be taken: ask.
+        """
+        return self._dispatcher.refuses(text, model)
+
     def predict(
         self,
         texts: Sequence[str],

@@ -180,6 +180,7 @@ def test_what_follows_the_last_request_is_not_answered(server: Server) -> None:
         b"GET / HTTP/1.1\r\nHost: x\r\n: b\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: x\r\nA b\r\n\r\n",
         b"GET /\x00 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n",
         b"GET / HTTP/1.2\r\n\r\n",
         b"GET /\r\n\r\n\r\n",
         b"GET / HTTP/2.0\r\n\r\n",
@@ -193,8 +194,16 @@ def test_what_could_be_read_in_two_ways_is_refused_and_ends_the_connection(serve
     hidden = get("/hidden")
     before, refused = server.answers(get("/before") + sent + hidden)
     assert (before.status, refused.headers["connection"]) == (200, "close")
-    assert (refused.status, refused.text) in ((400, "not-http"), (413, "too-large"))
+    assert (refused.status, refused.text) in ((400, "not-http"), (413, "too-large"), (501, "transfer-coding"))
     assert "/hidden" not in [path for _, path, _ in server.taken]
+
+
+@pytest.mark.parametrize("coding", [b"gzip, chunked", b"gzip,chunked", b"x, chunked"])
+def test_a_body_that_is_packed_is_not_taken_for_what_it_holds(server: Server, coding: bytes) -> None:
+    sent = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: " + coding + b"\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    (refused,) = server.answers(sent + get("/hidden"))
+    assert (refused.status, refused.text, refused.headers["connection"]) == (501, "transfer-coding", "close")
+    assert not server.taken or server.taken[-1][1] != "/hidden"
 
 
 def test_a_request_of_http_1_1_names_a_host(server: Server) -> None:
