@@ -292,6 +292,44 @@ def test_a_full_queue_refuses_at_once_and_predict_waits_for_room(
     assert predictor.close(WAIT)
 
 
+def test_a_full_queue_refuses_no_text_that_costs_nothing(
+    threaded: ServedModel, gate: tuple[threading.Semaphore, threading.Event]
+) -> None:
+    begun, opened = gate
+    predictor = make_predictor(queue_texts=2)
+    assert predictor.refuses("there is room", threaded) is None
+    busy = hold_both(predictor, threaded, begun)
+    waiting = predictor.ask(["first", "second"], threaded)
+    seconds = predictor.refuses("third", threaded)
+    assert seconds is not None
+    assert seconds >= 1
+    assert predictor.counters.rejected == 1
+    # What is being computed, and what waits, is computed once for all who ask.
+    assert predictor.refuses("busy 0", threaded) is None
+    assert predictor.refuses("second", threaded) is None
+    opened.set()
+    for call in (*busy, waiting):
+        call.wait()
+    assert predictor.close(WAIT)
+
+
+def test_a_full_queue_refuses_no_text_whose_answer_is_kept(
+    threaded: ServedModel, gate: tuple[threading.Semaphore, threading.Event]
+) -> None:
+    begun, opened = gate
+    predictor = make_predictor(queue_texts=1, cache_bytes=2**20)
+    predictor.cache.put(predictor.cache.key(threaded.identity, "kept"), np.ones(6, np.float32))
+    busy = hold_both(predictor, threaded, begun)
+    waiting = predictor.ask(["first"], threaded)
+    assert predictor.refuses("kept", threaded) is None
+    assert predictor.ask(["kept"], threaded).cached == [True]
+    assert predictor.refuses("not kept", threaded) is not None
+    opened.set()
+    for call in (*busy, waiting):
+        call.wait()
+    assert predictor.close(WAIT)
+
+
 def test_who_waits_past_the_deadline_gets_a_sentence(
     predictor: Predictor, threaded: ServedModel, gate: tuple[threading.Semaphore, threading.Event]
 ) -> None:
