@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dashboard.samples import Samples
     from engine.dataset.snapshot import Dataset
     from engine.evaluation.performance_file import Performance
+    from engine.exploration.explorer import Explorer
     from engine.runs.bundle import Bundle
     from engine.runs.store import RunStore
 
@@ -194,22 +195,29 @@ class Catalogue:
 
         if self.settings.data.file is not None:
             dataset = self.file_dataset()
-            return self._keep(
-                ("samples", dataset.digest, run_id), lambda: Samples(dataset, self._splits(run_id) if run_id else None)
-            )
-        if not run_id:
+        elif not run_id:
             raise RunNotFoundError(self.training_advice())
-        digest = self.manifest(run_id).dataset.digest
-        dataset = self._keep(("dataset", digest), lambda: open_dataset(self.settings.datasets_dir, digest))
-        return self._keep(("samples", digest, run_id), lambda: Samples(dataset, self._splits(run_id)))
+        else:
+            digest = self.manifest(run_id).dataset.digest
+            dataset = self._keep(("dataset", digest), lambda: open_dataset(self.settings.datasets_dir, digest))
 
-    def _splits(self, run_id: str) -> Any:
-        from engine.runs.predictions import read_predictions
+        def make() -> Samples:
+            bundle = self.store.open(run_id) if run_id else None
+            return Samples(dataset, self.explorer(dataset), None if bundle is None else _predictions(bundle), bundle)
 
-        bundle = self.store.open(run_id)
-        if "predictions.parquet" not in bundle.manifest.files:
-            return None
-        return read_predictions(bundle).set_index("id")["split"]
+        return self._keep(("samples", dataset.digest, run_id), make)
+
+    def explorer(self, dataset: Dataset) -> Explorer:
+        """Return the explorer of a data set, one for all its runs and visitors; it prepares itself in a thread."""
+        from engine.exploration.explorer import Explorer
+        from engine.exploration.table import Table
+
+        def make() -> Explorer:
+            explorer = Explorer(Table.of(dataset))
+            explorer.prepare()
+            return explorer
+
+        return self._keep(("explorer", dataset.digest), make)
 
     # Performance
 
@@ -289,6 +297,12 @@ class Catalogue:
                 while len(self._kept) > _ENTRIES_KEPT:
                     self._kept.popitem(last=False)
             return value
+
+
+def _predictions(bundle: Bundle) -> Any:
+    from engine.runs.predictions import read_predictions
+
+    return read_predictions(bundle) if "predictions.parquet" in bundle.manifest.files else None
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -25,7 +25,7 @@ from dashboard.sections.performance import PerformanceSection
 from dashboard.splash import page_template
 from dashboard.state import DashboardState
 from dashboard.theme import MATERIAL_THEME
-from dashboard.url import MAX_LINK_TEXT, BadValue, Field, UrlState, check_length, check_member
+from dashboard.url import MAX_LINK_TEXT, BadValue, Field, UrlState, check_length, check_member, filter_fields
 from dashboard.warm import is_warming, warm_up
 from engine.errors import TagscopeError
 from engine.runs.manifest import checked_run_id
@@ -63,7 +63,7 @@ def build_page(catalogue: Catalogue | None = None) -> pmui.Page:
     panel_material_ui.Page
         To be made servable. It is freed when its session ends.
     """
-    pn.extension("tabulator")
+    pn.extension()
     catalogue = catalogue or get_catalogue()
     if is_warming():
         warm_up(catalogue)
@@ -139,8 +139,7 @@ def url_fields(state: DashboardState, catalogue: Catalogue) -> list[Field]:
         Field("run", selection, "run_id", run),
         Field("tag", selection, "tag", check_member("tag", of_report("classes"))),
         Field("slice", selection, "slice_name", check_member("slice", of_report("slices"))),
-        Field("show", samples, "tag", check_member("tag to show", of_samples)),
-        Field("find", samples, "text", check_length("text to find", MAX_LINK_TEXT), typed=True),
+        *filter_fields(samples, of_samples),
         Field("text", question, "text", check_length("text", 10 * MAX_LINK_TEXT), typed=True),
         # Any text may stand here: the Inference section itself says what is wrong with it.
         Field("ask", question, "run_id", check_length("run ID", 200)),

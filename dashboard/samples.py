@@ -1,20 +1,39 @@
-"""A data set as the Data section shows it: facts about it, and the rows that a filter leaves."""
+"""A data set as the Data section shows it: facts about it, its explorer, and the long work that is done once for all.
+
+Made once per process, data set and run, and shared by all visitors; nothing in it belongs to one of them.
+"""
 
 from __future__ import annotations
 
-import functools
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
+
+from dashboard.job import Job
+from engine.errors import TagscopeError
+from engine.exploration.explorer import Explorer
+from engine.exploration.table import FoundRows, Table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
 
     from engine.dataset.snapshot import Dataset
+    from engine.exploration.filter import Filter
+    from engine.exploration.selection import Selection
+    from engine.exploration.text_map import TextMap
+    from engine.findings.store import Findings
+    from engine.runs.bundle import Bundle
 
-TEXT_PREFIX = "text_"
-CELL_LIMIT = 600
-_FILTERS_KEPT = 64
+AUTOMATIC_ROWS = 20_000
+"""Findings and map of more rows are computed when somebody asks for them, as they take minutes."""
+OUTCOMES = ("correct", "wrong")
+SCORE = "score"
+"""The column that the table has while a finding is chosen."""
+_ROWS_AT_ONCE = 2_000
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -32,15 +51,31 @@ class Facts(msgspec.Struct, frozen=True):
     last: str = ""
 
 
+class Found(msgspec.Struct, frozen=True):
+    """Findings as the page lists them: `items` (`engine.findings.contract.Finding`) worst first, and their `source`."""
+
+    items: tuple[Any, ...]
+    source: Any
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """Title by kind."""
+        return {item.kind: item.title for item in self.items}
+
+
 class Samples:
-    """One data set, ready to be shown; made once per process and shared by its visitors.
+    """One data set, ready to be explored.
 
     Parameters
     ----------
     dataset
         The data set.
-    splits
-        Split by id, where a run is there to name it.
+    explorer
+        Of its rows, shared by the runs of the data set; by default one of its own.
+    predictions
+        What a run answered, as `engine.runs.predictions.read_predictions` gives it.
+    bundle
+        That run.
 
     Raises
     ------
@@ -48,29 +83,140 @@ class Samples:
         The data set's frame lacks one of its own columns.
     """
 
-    def __init__(self, dataset: Dataset, splits: pd.Series | None = None) -> None:
-        frame = dataset.frame
+    def __init__(
+        self,
+        dataset: Dataset,
+        explorer: Explorer | None = None,
+        predictions: pd.DataFrame | None = None,
+        bundle: Bundle | None = None,
+    ) -> None:
+        self.dataset = dataset
+        self.bundle = bundle
         self.digest = dataset.digest
-        self.titles = _titles(dataset)
-        self.facts = _facts(dataset)
         self.left_out = dataset.left_out
+        self.facts = _facts(dataset)
         self.has_dates = bool(self.facts.first)
-        self.has_splits = splits is not None
-        self._shown = _shown(dataset, splits)
-        self._tags = frame["tag"].astype("str")
-        self._texts = frame["text"].str.casefold()
-        # One visitor's filter is often the next one's: kept per process, by the filter and never by a frame.
-        self.rows = functools.lru_cache(maxsize=_FILTERS_KEPT)(self._rows)
+        self.titles = _titles(dataset)
+        self._lock = threading.Lock()
+        base = explorer or Explorer(Table.of(dataset))
+        known = {} if predictions is None else _answers(dataset, predictions)
+        self._explorer = base.with_columns(**known) if known else base
+        self.findings: Job[Found] = Job(self._find, "findings")
+        self.tokens: Job[int] = Job(self._count_tokens, "tokens")
+        self.map: Job[TextMap] = Job(self._draw_map, "map")
 
-    def _rows(self, tag: str, text: str) -> pd.DataFrame:
-        """Rows with a tag that contain a text; empty means any. See `rows`, which remembers the answers."""
-        mask = None
-        if tag:
-            mask = self._tags == tag
-        if text:
-            contains = self._texts.str.contains(text.casefold(), regex=False)
-            mask = contains if mask is None else mask & contains
-        return self._shown if mask is None else self._shown[mask.fillna(False).astype(bool)]
+    @property
+    def explorer(self) -> Explorer:
+        """The explorer with all that is known by now; another one as soon as findings or tokens arrive."""
+        return self._explorer
+
+    @property
+    def has_splits(self) -> bool:
+        """Whether the run names the split of rows."""
+        return "split" in self._explorer.table.categories
+
+    @property
+    def is_small(self) -> bool:
+        """Whether findings and map are computed without asking."""
+        return self.facts.num_rows <= AUTOMATIC_ROWS
+
+    def shown_columns(self, filter: Filter) -> tuple[str, ...]:
+        """Columns of the table; with a finding chosen, its score comes first."""
+        columns = [*([SCORE] if filter.finding else []), "id", *(["created"] if self.has_dates else [])]
+        return (*columns, *self.dataset.fields.text_columns, "tag", *(["split"] if self.has_splits else []))
+
+    def page(self, selection: Selection, sort: str, number: int, size: int) -> pd.DataFrame:
+        """Return one page of the table.
+
+        Parameters
+        ----------
+        selection
+            The rows that a filter leaves.
+        sort
+            One of `shown_columns`, descending with a minus before it; else, and if empty, as the file has them, or the
+            worst first where a finding is chosen.
+        number, size
+            Which page, from 0, and how many rows it has.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns `shown_columns`; the index is the position in the data set.
+        """
+        explorer, finding = self._explorer, selection.filter.finding
+        columns = self.shown_columns(selection.filter)
+        inner = {SCORE: f"finding:{finding}"}
+        column = sort.removeprefix("-")
+        if column not in columns:
+            column, sort = (SCORE, f"-{SCORE}") if finding else ("", "")
+        frame = explorer.page(
+            selection,
+            sort_by=inner.get(column, column) or None,
+            ascending=not sort.startswith("-"),
+            offset=number * size,
+            size=size,
+            columns=[inner.get(name, name) for name in columns],
+        )
+        return frame.set_axis(list(columns), axis=1)
+
+    def kept_findings(self) -> bool:
+        """Whether findings were computed before, so that opening them costs nothing."""
+        from engine.findings.finder import find
+
+        def stop(step: str, _share: float) -> None:
+            if step != "Open":
+                raise _NotKeptError(step)
+
+        try:
+            find(self.dataset, bundle=self.bundle, progress=stop)
+        except _NotKeptError:
+            return False
+        except TagscopeError:
+            return True  # the work itself will say what is wrong
+        return True
+
+    def _find(self, report: Callable[[str, float], None]) -> Found:
+        from engine.findings.finder import find
+
+        findings = find(self.dataset, bundle=self.bundle, progress=report)
+        self._extend(findings=_found_rows(findings))
+        return Found(findings.items, findings)
+
+    def _count_tokens(self, report: Callable[[str, float], None]) -> int:
+        from engine.dataset.cleaning import clean, is_plain
+        from engine.errors import DataError
+        from engine.findings.tokens import count_tokens
+
+        if self.bundle is None:
+            raise DataError("Tokens are counted by the tokenizer of a run; choose a run of this data set.")
+        tokenizer, steps = self.bundle.tokenizer(), self.bundle.manifest.cleaning
+        texts = self._explorer.table.strings["text"]
+        totals = np.zeros(len(texts), np.int32)
+        for start in range(0, len(texts), _ROWS_AT_ONCE):
+            some = [text or "" for text in texts[start : start + _ROWS_AT_ONCE].to_pylist()]
+            cleaned = [text if is_plain(text) else clean(text, steps) for text in some]
+            totals[start : start + len(some)] = count_tokens(tokenizer, cleaned, lambda _share: None).total
+            report("Counting tokens", start / len(texts))
+        self._extend(tokens=totals, token_limit=tokenizer.max_tokens)
+        return int(tokenizer.max_tokens)
+
+    def _draw_map(self, report: Callable[[str, float], None]) -> TextMap:
+        from engine.exploration.map_store import MapStore
+
+        drawn = MapStore().draw(
+            self.digest, self._explorer.words, progress=lambda share: report("Drawing the map", share)
+        )
+        with self._lock:
+            self._explorer.attach_map(drawn)
+        return drawn
+
+    def _extend(self, **columns: Any) -> None:
+        with self._lock:
+            self._explorer = self._explorer.with_columns(**columns)
+
+
+class _NotKeptError(Exception):
+    pass
 
 
 def _facts(dataset: Dataset) -> Facts:
@@ -85,40 +231,38 @@ def _facts(dataset: Dataset) -> Facts:
     )
 
 
-def _shown(dataset: Dataset, splits: pd.Series | None) -> pd.DataFrame:
-    """Columns of the table, long cells cut: the browser never gets a cell of 100,000 characters."""
-    import pandas as pd
-
-    frame = dataset.frame
-    columns = {"id": _sortable(frame["id"])}
-    if "created" in frame and frame["created"].notna().any():
-        columns["created"] = frame["created"]
-    for position, column in enumerate(dataset.fields.text_columns):
-        columns[f"{TEXT_PREFIX}{position}"] = _cut(frame[column])
-    columns["tag"] = _cut(frame["tag"].astype("str"))
-    if splits is not None:
-        columns["split"] = frame["id"].map(splits)
-    return pd.DataFrame(columns).reset_index(drop=True)
-
-
 def _titles(dataset: Dataset) -> dict[str, str]:
-    """Title by column of the table; columns have names of their own, as a file's header may hold anything."""
-    titles = {"id": "ID", "created": "Created", "tag": "Tag", "split": "Split"}
-    for position, name in enumerate(dataset.fields.text):
-        titles[f"{TEXT_PREFIX}{position}"] = name[:1].upper() + name[1:]
-    return titles
+    """Title by column of the table."""
+    titles = {name: name[:1].upper() + name[1:] for name in ("created", "tag", "split", "outcome", "predicted", SCORE)}
+    fields = dataset.fields
+    named = zip(fields.text_columns, fields.text, strict=True)
+    return {"id": "ID", **titles, **{column: name[:1].upper() + name[1:] for column, name in named}}
 
 
-def _sortable(ids: pd.Series) -> pd.Series:
-    # Ids such as 7 and 12 sort as numbers, as a person expects; 007 and 1e5 stay the texts that they are.
-    if len(ids) and ids.str.fullmatch(r"0|[1-9]\d{0,14}").all():
-        return ids.astype("int64")
-    return _cut(ids)
+def _answers(dataset: Dataset, predictions: pd.DataFrame) -> dict[str, Any]:
+    """Columns of a run's answers, in the order of the data set; None for rows that the run does not know."""
+    from engine.runs.predictions import PROBABILITY_PREFIX
+
+    ids = dataset.frame["id"]
+    names = [name for name in predictions.columns if name.startswith(PROBABILITY_PREFIX)]
+    # No tag in the file means that nobody knows whether the answer is right.
+    right = np.where(predictions["tag"] == predictions["predicted_tag"], *OUTCOMES)
+    outcome = np.where(predictions["tag"].isna().to_numpy(), np.array(None, object), right)
+    answers = predictions[["id", "split"]].assign(outcome=outcome, predicted=predictions["predicted_tag"])
+    answers["confidence"] = predictions[names].max(axis=1).astype("float32") if names else np.float32("nan")
+    if not predictions["id"].equals(ids):
+        answers = answers.drop_duplicates("id").set_index("id").reindex(ids)
+    if not answers["split"].notna().any():
+        return {}
+    return {name: answers[name].to_numpy() for name in ("split", "outcome", "predicted", "confidence")}
 
 
-def _cut(values: pd.Series) -> pd.Series:
-    long = values.str.len() > CELL_LIMIT
-    if not long.any():
-        return values
-    shortened = values.str.slice(0, CELL_LIMIT) + "… (" + values.str.len().map("{:,}".format) + " characters)"
-    return values.where(~long, shortened)
+def _found_rows(findings: Findings) -> dict[str, FoundRows]:
+    """Rows of each finding that has any."""
+    found = {}
+    for item in findings.items:
+        if item.affected:
+            mask = np.zeros(findings.total, bool)
+            mask[findings.affected(item.kind)] = True
+            found[item.kind] = FoundRows(mask, findings.scores(item.kind))
+    return found

@@ -20,10 +20,24 @@ class RunSelection(param.Parameterized):
 
 
 class SampleFilter(param.Parameterized):
-    """Which samples the table of the Data section shows."""
+    """Which samples the Data section shows; every value is the text that a link carries, empty for no condition.
 
-    tag = param.String(default="", doc="Only samples with this tag; empty: all.")
-    text = param.String(default="", doc="Only samples that contain this text, in any case; empty: all.")
+    `dashboard.criteria` reads them and writes them.
+    """
+
+    tag = param.String(default="", doc="Only samples with this tag.")
+    split = param.String(default="", doc="Only samples of this split.")
+    outcome = param.String(default="", doc="Only samples that the run on show answered so: correct or wrong.")
+    predicted = param.String(default="", doc="Only samples for which the run on show predicts this tag.")
+    text = param.String(default="", doc="A query of words, phrases and regular expressions.")
+    created = param.String(default="", doc="A range of days, both included: 2024-01-01..2024-12-31; ends may be open.")
+    words = param.String(default="", doc="A range of lengths in words, both included: 5..20; ends may be open.")
+    tokens = param.String(default="", doc="The same in tokens of the run on show.")
+    finding = param.String(default="", doc="Only samples of this finding, by its kind.")
+    missing = param.String(default="", doc="Only samples with nothing in these columns, separated by |.")
+    polygon = param.String(default="", doc="Only samples inside this polygon of the map: x,y;x,y;x,y.")
+    sort = param.String(default="", doc="Column by which the table is sorted; descending with a minus before it.")
+    row = param.String(default="", doc="Id of the sample whose details are shown; empty: none.")
 
 
 class Question(param.Parameterized):

@@ -155,35 +155,3 @@ h2 {{ font-size: 26px; line-height: 1.2; font-weight: 700; letter-spacing: -0.01
 h3 {{ font-size: 16px; line-height: 1.3; font-weight: 700; margin: 0; }}
 p {{ margin: 0; }}
 """
-
-# For Tabulator, on top of Panel's own sheets.
-TABLE_CSS = f"""
-:host {{ font-family: {FONT}; }}
-.tabulator {{ background: {colour("surface")}; color: {colour("text")}; border: 1px solid {colour("line")};
-  border-radius: 10px; font-size: 14px; overflow: hidden; }}
-.tabulator .tabulator-header, .tabulator .tabulator-header .tabulator-col,
-.tabulator .tabulator-header .tabulator-col.tabulator-sortable.tabulator-col-sorter-element:hover {{
-  background: {colour("raised")}; color: {colour("muted")}; border-color: {colour("line")}; font-weight: 600; }}
-.tabulator .tabulator-header .tabulator-col {{ border-right: none; padding: 4px 4px; }}
-.tabulator .tabulator-header {{ border-bottom: 1px solid {colour("line")}; }}
-.tabulator .tabulator-tableholder {{ background: {colour("surface")}; }}
-.tabulator .tabulator-tableholder .tabulator-table {{ background: {colour("surface")}; color: {colour("text")}; }}
-.tabulator .tabulator-row, .tabulator .tabulator-row.tabulator-row-even {{ background: {colour("surface")} !important;
-  color: {colour("text")}; border-bottom: 1px solid {colour("line")}; border-top: none; min-height: 40px; }}
-.tabulator .tabulator-row:last-child {{ border-bottom: none; }}
-.tabulator .tabulator-row:hover, .tabulator .tabulator-row.tabulator-row-even:hover {{
-  background: {colour("raised")} !important; }}
-.tabulator .tabulator-row .tabulator-cell {{ border-right: none; padding: 10px 8px; line-height: 1.4;
-  font-variant-numeric: tabular-nums; }}
-.tabulator .tabulator-footer {{ background: {colour("surface")}; border-top: 1px solid {colour("line")};
-  color: {colour("muted")}; font-weight: 400; padding: 6px 8px; }}
-.tabulator .tabulator-footer .tabulator-page {{ background: transparent; color: {colour("text")};
-  border: 1px solid {colour("line")}; border-radius: 6px; padding: 4px 10px; margin: 0 2px; opacity: 1; }}
-.tabulator .tabulator-footer .tabulator-page:not(:disabled):hover {{ background: {colour("raised")};
-  color: {colour("text")}; }}
-.tabulator .tabulator-footer .tabulator-page:disabled {{ opacity: 0.45; }}
-.tabulator .tabulator-footer .tabulator-page.active {{ background: {colour("accent")};
-  color: {colour("on_accent")}; border-color: {colour("accent")}; }}
-.tabulator .tabulator-placeholder .tabulator-placeholder-contents {{ color: {colour("muted")}; font-weight: 400;
-  font-size: 15px; padding: 40px 20px; white-space: normal; }}
-"""

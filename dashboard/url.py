@@ -191,3 +191,42 @@ def check_member(name: str, members: Callable[[], list[str]]) -> Callable[[str],
             )
 
     return check
+
+
+def filter_fields(samples: param.Parameterized, tags: Callable[[], list[str]]) -> list[Field]:
+    """List the parameters that hold the filter of the Data section.
+
+    Parameters
+    ----------
+    samples
+        A `dashboard.state.SampleFilter`.
+    tags
+        Returns the tags that may be named.
+
+    Returns
+    -------
+    list of Field
+        What cannot be read is refused here; what the data does not have is said by the section, which knows the data.
+    """
+
+    def check(attribute: str) -> Callable[[str], None]:
+        def readable(value: str) -> None:
+            # Imported here, as most of what knows links needs no filter.
+            from dashboard.criteria import read_condition
+            from engine.exploration.filter import FilterError
+
+            try:
+                read_condition(attribute, value)
+            except FilterError as error:
+                raise BadValue(f"The link's {attribute} was left out: {error}") from None
+
+        return readable
+
+    names = ("split", "outcome", "predicted", "created", "words", "tokens", "finding", "missing", "polygon")
+    return [
+        Field("show", samples, "tag", check_member("tag to show", tags)),
+        Field("find", samples, "text", check_length("text to find", MAX_LINK_TEXT), typed=True),
+        *(Field(name, samples, name, check(name)) for name in names),
+        Field("sort", samples, "sort", check_length("sort", 200)),
+        Field("row", samples, "row", check_length("row", MAX_LINK_TEXT)),
+    ]

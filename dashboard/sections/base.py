@@ -52,6 +52,6 @@ def is_served() -> bool:
 
 def prepare_notebook() -> None:
     """Load Panel into a notebook where the reader has not: with resources inline, so that it works offline."""
-    if is_served() or "tabulator" in pn.extension._loaded_extensions:
+    if is_served() or pn.extension._loaded:
         return
-    pn.extension("tabulator", inline=True)
+    pn.extension(inline=True)

@@ -1,28 +1,31 @@
-"""Data: how many labelled projects there are, how their tags are spread, and the projects themselves."""
+"""Data: how many labelled projects there are, which rows a filter leaves, what they are like, and what is wrong."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dashboard.components.charts import Bar, BarChart
-from dashboard.components.fields import select, set_text, text_input
-from dashboard.components.heading import HERO_CSS, hero_html, section_heading, sub_heading
+from dashboard.components.heading import HERO_CSS, hero_html, section_heading
 from dashboard.components.layout import columns, section, stack, surface
+from dashboard.components.lazy import Lazy
 from dashboard.components.markup import markup
 from dashboard.components.message import Message
-from dashboard.components.table import SampleTable
 from dashboard.sections.base import Section
-from dashboard.text import plain_text
+from dashboard.sections.explore.charts import LengthsChart, MissingChart, TagsChart, TermsChart, TimelineChart
+from dashboard.sections.explore.controls import Facets, FilterFields, Strip
+from dashboard.sections.explore.drawer import Drawer
+from dashboard.sections.explore.exploration import Exploration
+from dashboard.sections.explore.findings import FindingsList
+from dashboard.sections.explore.samples_table import SamplesTable
 from engine.errors import TagscopeError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import panel as pn
 
     from dashboard.samples import Samples
 
 EXPLANATION = "What the model learns from and is judged on."
-MOST_BARS = 24
-_COUNT_CSS = "p { text-align: right; font-variant-numeric: tabular-nums; }"
 
 
 class DataSection(Section):
@@ -33,7 +36,7 @@ class DataSection(Section):
     run_id
         Which run's data; by default the promoted run's.
     deferred
-        Whether the chart waits until it is about to be seen, as on the page.
+        Whether charts and findings wait until they are about to be seen, as on the page.
     **params
         `state` and `catalogue`, as `Section`.
 
@@ -46,36 +49,44 @@ class DataSection(Section):
         super().__init__(**params)
         if run_id:
             self.state.selection.run_id = run_id
-        chosen = self.state.samples
-        self._samples: Samples | None = None
-        self._filling = False
+        self._deferred = deferred
+        self.exploration = Exploration(self.state, self.catalogue)
         self._message = Message()
         self._hero = markup("", HERO_CSS)
-        self._chart = BarChart(self.state.appearance, axis="projects", deferred=deferred)
-        self._tag = select("Tag", {"All tags": ""}, "")
-        self._text = text_input("Contains", chosen.text, "a word or a part of one")
-        self._count = markup("", _COUNT_CSS)
-        self._table = SampleTable()
-        controls = columns(
-            self._tag, self._text, self._count, template="250px 290px 1fr", narrow=640, gap=14, align="center"
+        self._fields = FilterFields(self.exploration)
+        self._table = SamplesTable(self.exploration)
+        self._drawer = Drawer(self.exploration)
+        strip, facets = Strip(self.exploration), Facets(self.exploration)
+        samples, problem = self._read(self._run_id())
+        # The first rows are found before the charts are made: each then draws them once.
+        self._fill(samples, problem)
+        self._body = stack(
+            columns(
+                surface(self._hero, fill=True),
+                self._later(TagsChart, 260),
+                template="minmax(280px, 2fr) 3fr",
+            ),
+            strip,
+            surface(self._fields, facets, self._table),
+            self._later(FindingsList, 420),
+            self._later(lambda one: columns(TimelineChart(one), LengthsChart(one)), 400),
+            self._later(lambda one: columns(TermsChart(one), MissingChart(one)), 460),
+            self._drawer,
+            gap=20,
+            visible=samples is not None,
         )
-        top = columns(
-            surface(self._hero, fill=True),
-            surface(sub_heading("Projects per tag"), self._chart, fill=True),
-            template="minmax(280px, 2fr) 3fr",
-        )
-        self._body = stack(top, surface(controls, self._table), gap=20)
         self._view = section("data", section_heading("Data", EXPLANATION), self._message, self._body)
-        self._fill(*self._read(self._run_id()))
         self.state.selection.param.watch(self._run_changed, "run_id")
-        chosen.param.watch(self._filter, ["tag", "text"])
-        self._tag.param.watch(self._tag_chosen, "value")
-        self._text.param.watch(lambda event: chosen.param.update(text=event.new), "value_input")
-        self._chart.param.watch(self._bar_picked, "picked", onlychanged=False)
 
     def __panel__(self) -> pn.viewable.Viewable:
         """Return the view."""
         return self._view
+
+    def _later(self, build: Callable[[Exploration], Any], height: int) -> Any:
+        """Make a part now or, on the page, when it comes into sight."""
+        if not self._deferred:
+            return build(self.exploration)
+        return Lazy(lambda: build(self.exploration), height=height)
 
     def _read(self, run_id: str) -> tuple[Samples | None, str]:
         try:
@@ -85,50 +96,18 @@ class DataSection(Section):
 
     def _run_changed(self, _event: object) -> None:
         run_id = self._run_id()
-        self._worker.run(lambda: self._read(run_id), lambda read: self._fill(*read))
+        self._worker.run(lambda: self._read(run_id), lambda read: self._refill(*read))
+
+    def _refill(self, samples: Samples | None, problem: str) -> None:
+        self._body.visible = samples is not None
+        self._fill(samples, problem)
 
     def _fill(self, samples: Samples | None, problem: str) -> None:
         """Show a data set, or say why there is none."""
         self._message.text = problem
-        self._body.visible = samples is not None
-        self._samples = samples
-        if samples is None:
-            return
-        facts = samples.facts
-        self._hero.object = hero_html(facts)
-        self._chart.bars = [
-            Bar(tag, count, f"{count:,}", f"{count:,}, {count / facts.num_rows:.0%} of all projects")
-            for tag, count in list(facts.tags.items())[:MOST_BARS]
-        ]
-        self._filling = True
-        self._tag.options = {"All tags": "", **{plain_text(tag, 60): tag for tag in facts.tags}}
-        self._filling = False
-        self._table.titles = samples.titles
-        self._filter()
-
-    def _filter(self, *_events: object) -> None:
-        """Show the rows that the filter leaves."""
-        if self._samples is None:
-            return
-        tag, text = self.state.samples.tag, self.state.samples.text
-        if tag not in self._samples.facts.tags:
-            tag = ""
-        rows = self._samples.rows(tag, text)
-        self._filling = True
-        self._tag.value = tag
-        self._filling = False
-        set_text(self._text, text)
-        self._chart.selected = tag
-        self._table.frame = rows
-        total = self._samples.facts.num_rows
-        shown = f"{len(rows):,} of {total:,} projects" if len(rows) < total else f"{total:,} projects"
-        self._count.object = f'<p class="ts-muted ts-shown">{shown}</p>'
-
-    def _tag_chosen(self, event: Any) -> None:
-        # The selector also moves when the state or the data set does, which is nobody's choice.
-        if not self._filling:
-            self.state.samples.tag = event.new
-
-    def _bar_picked(self, event: Any) -> None:
-        chosen = self.state.samples
-        chosen.tag = "" if chosen.tag == event.new else event.new
+        if samples is not None:
+            self._hero.object = hero_html(samples.facts)
+        self.exploration.samples = samples
+        self._fields.offer()
+        self.exploration.open(samples)
+        self._drawer.open()

@@ -48,8 +48,19 @@ def test_changed_tags_make_runs_not_comparable(catalogue: Catalogue) -> None:
 
 
 def test_the_samples_of_a_run_know_their_split(catalogue: Catalogue) -> None:
-    rows = catalogue.samples(catalogue.default_run()).rows("", "")
-    assert set(rows["split"]) == {"train", "validation", "test"}
+    table = catalogue.samples(catalogue.default_run()).explorer.table
+    assert set(table.category("split").names) == {"train", "validation", "test"}
+    assert set(table.category("outcome").names) == {"correct", "wrong"}
+
+
+def test_runs_of_a_data_set_share_its_texts_and_words(catalogue: Catalogue) -> None:
+    explorers = {run.manifest.dataset.digest: [] for run in catalogue.runs()}
+    for run in catalogue.runs():
+        explorers[run.manifest.dataset.digest].append(catalogue.samples(run.run_id).explorer)
+    (shared,) = [found for found in explorers.values() if len(found) > 1]
+    assert len({id(explorer) for explorer in shared}) == len(shared)
+    assert len({id(explorer.table.strings["text"]) for explorer in shared}) == 1
+    assert len({id(explorer.words()) for explorer in shared}) == 1
 
 
 def test_things_are_read_once_however_many_ask(catalogue: Catalogue) -> None:

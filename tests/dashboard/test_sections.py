@@ -13,7 +13,9 @@ import dashboard
 from config.settings import load_settings
 from dashboard.catalogue import Catalogue
 from dashboard.components.cards import MetricCards
+from dashboard.components.clickable import Clickable
 from dashboard.components.message import Message
+from dashboard.sections.explore.charts import FilteredChart
 from dashboard.state import DashboardState
 from engine.runs.store import open_store
 
@@ -33,7 +35,9 @@ def catalogue(demo_home: Path) -> Catalogue:
 
 
 def html(section) -> str:
-    return "\n".join(pane.object for pane in pn.panel(section.__panel__()).select(pn.pane.HTML) if pane.visible)
+    root = pn.panel(section.__panel__())
+    shown = [pane.object for pane in root.select(pn.pane.HTML) if pane.visible]
+    return "\n".join([*shown, *(view.html for view in root.select(Clickable))])
 
 
 @pytest.mark.parametrize("name", SECTIONS)
@@ -93,11 +97,53 @@ def test_the_table_follows_its_filter(catalogue: Catalogue) -> None:
     state = DashboardState()
     section = dashboard.DataSection(state=state, catalogue=catalogue)
     state.samples.param.update(tag="mlops", text="drift")
-    shown = section._table.frame
-    assert 0 < len(shown) < 134
-    assert set(shown["tag"]) == {"mlops"}
+    table = section._table.rows
+    assert 0 < table.total < 134
+    assert set(table.frame["tag"]) == {"mlops"}
     state.samples.text = "no such words anywhere"
-    assert len(section._table.frame) == 0
+    assert len(table.frame) == table.total == 0
+
+
+def test_every_view_follows_the_filter(catalogue: Catalogue) -> None:
+    section = dashboard.DataSection(catalogue=catalogue)
+    root = section.__panel__()
+    charts = [view.chart for view in _parts(section, FilteredChart)]
+    before = [chart.chart for chart in charts]
+    text = html(section)
+    section.state.samples.param.update(created="2024-01-01..2024-12-31", split="train")
+    assert len(charts) == 5
+    assert all(chart.chart != old for chart, old in zip(charts, before, strict=True))
+    assert html(section) != text
+    assert "Clear all" in root.select(Clickable)[0].html
+    for chip in ("Created: 2024-01-01 to 2024-12-31", "Split: train"):
+        assert chip in html(section)
+
+
+def test_a_bad_pattern_is_one_sentence_and_the_other_conditions_hold(catalogue: Catalogue) -> None:
+    section = dashboard.DataSection(catalogue=catalogue)
+    section.state.samples.param.update(tag="mlops", text="/(/")
+    assert html(section).count("cannot be used") == 1
+    assert section._table.rows.total == 134
+    section.state.samples.text = ""
+    assert "cannot be used" not in html(section)
+
+
+def test_a_chip_takes_its_condition_out_and_all_of_them_at_once(catalogue: Catalogue) -> None:
+    section = dashboard.DataSection(catalogue=catalogue)
+    section.state.samples.param.update(tag="mlops", words="5..", split="train")
+    section.exploration.clear("split")
+    assert (section.state.samples.split, section.state.samples.tag) == ("", "mlops")
+    section.exploration.clear()
+    assert section._table.rows.total == 905
+
+
+def test_what_the_link_names_and_the_data_does_not_have_is_said(catalogue: Catalogue) -> None:
+    state = DashboardState()
+    state.samples.param.update(finding="no-such-finding", split="holdout", missing="nowhere", polygon="0,0;1,0;0,1")
+    section = dashboard.DataSection(state=state, catalogue=catalogue)
+    for name in ("no-such-finding", "holdout", "nowhere", "map"):
+        assert name in html(section)
+    assert section._table.rows.total == 905
 
 
 HOSTILE = ["<script>alert(1)</script>", "<img src=x onerror=alert(1)> cat pictures", "x" * 99_000, "=cmd()", "**b**"]
@@ -135,6 +181,12 @@ def test_imports_wait_until_they_are_needed(module: str, absent: list[str]) -> N
     code = f"import sys, {module}; print([name for name in {absent!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def _parts(section, kind):
+    """The parts of a kind that follow the section's exploration."""
+    watchers = section.exploration.param.watchers["turn"]["value"]
+    return [watcher.fn.__self__ for watcher in watchers if isinstance(getattr(watcher.fn, "__self__", None), kind)]
 
 
 def _viewers(section, kind):

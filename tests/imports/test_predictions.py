@@ -12,6 +12,7 @@ from config.settings import get_settings, load_settings
 from dashboard.catalogue import SEEN_UNKNOWN, Catalogue
 from engine.dataset.fields import Fields
 from engine.errors import TagscopeError
+from engine.exploration.filter import Filter
 from engine.inference.predictor import get_predictor
 from engine.pipeline.evaluate import evaluate
 from engine.pipeline.imports.predictions import PredictionColumns, import_predictions
@@ -117,7 +118,9 @@ def test_it_is_shown_and_says_that_it_has_no_model(home: Path, tmp_path: Path) -
     run_id = import_predictions(path, FIELDS).manifest.run_id
     catalogue = Catalogue(load_settings(), open_store())
     assert catalogue.default_run() == catalogue.answering_run() == run_id
-    assert set(catalogue.samples(run_id).rows("music", "")["split"]) == {"test"}
+    explorer = catalogue.samples(run_id).explorer
+    music = explorer.select(Filter(tags=("music",)))
+    assert set(explorer.page(music, size=1_000)["split"]) == {"test"}
     report = catalogue.report(run_id)
     assert report.remarks == (SEEN_UNKNOWN,)
     assert len(report.sentences) == 3

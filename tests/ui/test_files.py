@@ -53,9 +53,9 @@ def test_data_without_a_run_is_shown_and_the_rest_says_how_to_train(
     data = visit.section("data")
     expect(data.locator(".count")).to_have_text("40")
     expect(data.locator(".ts-hero")).to_contain_text("1 row was left out")
-    expect(data.locator(".tabulator-row").first).to_contain_text("Printer 0 is on fire")
-    titles = [title.strip() for title in data.locator(".tabulator-col-title").all_inner_texts()]
-    assert [title for title in titles if title] == ["ID", "Subject", "Tag"]
+    expect(data.locator("tbody tr").first).to_contain_text("Printer 0 is on fire")
+    titles = [title.rstrip(" ↕") for title in data.locator(".ts-rows th").all_inner_texts()]
+    assert titles == ["ID", "Subject", "Tag"]
     for name in ("performance", "inference"):
         expect(visit.section(name).get_by_role("status").first).to_contain_text(f"tagscope train --data {own_data}")
 
@@ -93,7 +93,7 @@ def test_a_broken_performance_file_spoils_nothing_else(serve: Callable[..., str]
     broken.write_text('{"overall": {"precision": 0.9,}', encoding="utf-8")
     visit.open(serve(APP, home=ROOT, TAGSCOPE_PERFORMANCE_FILE=str(broken)))
     expect(visit.section("performance").get_by_role("alert")).to_contain_text("line 1, column")
-    expect(visit.section("data").locator(".tabulator-row").first).to_be_visible()
+    expect(visit.section("data").locator("tbody tr").first).to_be_visible()
     expect(visit.section("inference").locator(".tag")).to_have_text("natural-language-processing")
 
 

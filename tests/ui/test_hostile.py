@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from .conftest import APP
+from .test_data import reach
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,13 +70,24 @@ def test_hostile_data_is_shown_as_it_is(hostile_server: str, visit: Visit) -> No
     data = visit.section("data")
     expect(data.locator(".count")).to_have_text("100")
     expect(data.locator(".ts-hero")).to_contain_text("<i>hostile")
-    expect(data.locator(".tabulator-row").nth(1)).to_contain_text(f"{SCRIPT} 1")
-    expect(data.locator(".tabulator-header")).to_contain_text(TITLE_COLUMN[:38])
+    expect(data.locator("tbody tr").nth(1)).to_contain_text(f"{SCRIPT} 1")
+    expect(data.locator("thead")).to_contain_text(TITLE_COLUMN[:38])
     expect(data.locator(".bk-Canvas").first).to_be_visible()
-    assert max(len(text) for text in data.locator(".tabulator-cell").all_inner_texts()) < 1_000
+    assert max(len(text) for text in data.locator("tbody td").all_inner_texts()) < 1_000
     data.locator(".bk-Canvas").first.hover(position={"x": 400, "y": 27})
+    data.locator("tbody tr").first.click()
+    drawer = data.locator(".ts-drawer")
+    expect(drawer).to_contain_text(SCRIPT)
+    expect(drawer.locator("table")).to_contain_text("train")
+    assert_unharmed(visit)
+    drawer.get_by_role("button", name="Close").click()
+    expect(drawer).to_have_count(0)
     visit.choose(data.get_by_role("combobox", name="Tag"), IMAGE)
     expect(data.locator(".ts-shown")).to_have_text("20 of 100 projects")
+    expect(data.get_by_role("button", name=f"Tag: {IMAGE}")).to_be_visible()
+    for title in ("Findings", "Over time", "Missing values"):
+        reach(data, title)
+    expect(data.locator(".bk-Canvas").nth(4)).to_be_visible()
     assert_unharmed(visit)
 
 
@@ -92,7 +104,10 @@ def test_hostile_tags_are_measured_and_predicted(hostile_server: str, visit: Vis
 
 
 def test_hostile_links_and_run_ids_are_quoted(hostile_server: str, visit: Visit) -> None:
-    visit.open(f"{hostile_server}/app?tag={IMAGE}x&run={SCRIPT}&ask={IMAGE}&text={SCRIPT}&find={IMAGE}")
+    visit.open(
+        f"{hostile_server}/app?tag={IMAGE}x&run={SCRIPT}&ask={IMAGE}&text={SCRIPT}&find=%22onerror%22"
+        f"&finding={IMAGE}&words={SCRIPT}&sort={SCRIPT}&row={IMAGE}"
+    )
     expect(visit.page.get_by_role("alert").get_by_role("button").first).to_be_visible()
     expect(visit.section("data").locator(".ts-shown")).to_have_text("99 of 100 projects")
     expect(visit.section("inference").get_by_role("alert")).to_contain_text("<img src=x")

@@ -22,8 +22,9 @@ def rgb(colour: str) -> str:
 def assert_theme(visit: Visit, colours) -> None:
     data = visit.section("data")
     expect(data.locator(".count")).to_have_css("color", rgb(colours.text))
-    expect(data.locator(".tabulator-row").first).to_have_css("background-color", rgb(colours.surface))
-    expect(data.locator(".tabulator-row").nth(1)).to_have_css("background-color", rgb(colours.surface))
+    expect(data.locator(".ts-rows")).to_have_css("background-color", rgb(colours.surface))
+    expect(data.locator("tbody td").first).to_have_css("color", rgb(colours.text))
+    expect(data.locator("th").first).to_have_css("background-color", rgb(colours.raised))
     expect(visit.page.locator(".MuiAppBar-root").first).to_have_css("background-color", rgb(colours.surface))
     expect(data.locator(".bk-Canvas").first).to_be_visible()
     visit.page.wait_for_function(

@@ -1,0 +1,233 @@
+"""The controls of the filter: fields, choices with live counts, and a chip for each condition that is set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from panel.viewable import Viewer
+
+from dashboard.components.clickable import Clickable
+from dashboard.components.fields import select, set_text, text_input
+from dashboard.components.layout import columns, stack
+from dashboard.components.message import Message
+from dashboard.components.work import Worker
+from dashboard.criteria import chips_of, ends_of
+from dashboard.sections.explore.exploration import run
+from dashboard.text import plain_text, safe_text
+from dashboard.theme import colour
+from engine.exploration.bars import count_values
+
+if TYPE_CHECKING:
+    import panel as pn
+
+    from dashboard.sections.explore.exploration import Exploration
+    from engine.exploration.bars import Bar
+
+PILL_CSS = f"""
+.pill {{ border: 1px solid {colour("line")}; border-radius: 999px; padding: 3px 12px; font-size: 14px; line-height: 1.5;
+  background: {colour("surface")}; overflow-wrap: anywhere; }}
+.pill:hover {{ background: {colour("raised")}; }}
+.pill b {{ font-variant-numeric: tabular-nums; font-weight: 600; color: {colour("muted")}; }}
+.pill[aria-pressed=true] {{ background: {colour("accent")}; color: {colour("on_accent")};
+  border-color: {colour("accent")}; }}
+.pill[aria-pressed=true] b {{ color: inherit; }}
+"""
+_RANGE_CSS = f"""
+fieldset {{ border: none; margin: 0; padding: 0; min-width: 0; display: flex; gap: 6px; align-items: center;
+  font-size: 14px; color: {colour("muted")}; }}
+input {{ font: inherit; color: {colour("text")}; background: transparent; border: 1px solid {colour("line")};
+  border-radius: 8px; padding: 8px 6px 8px 8px; min-width: 0; font-size: 13px; flex: 1;
+  box-sizing: border-box; height: 40px; }}
+legend {{ float: left; padding: 0; margin-right: 4px; }}
+"""
+_FACETS_CSS = PILL_CSS + (
+    ".facets { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; font-size: 14px; }"
+    ".facets span:not(:first-child) { margin-left: 14px; }"
+)
+_STRIP_CSS = (
+    PILL_CSS
+    + f"""
+:host {{ position: sticky; top: 64px; z-index: 5; background: {colour("page")}; padding: 8px 0; }}
+.strip {{ display: flex; flex-wrap: wrap; gap: 8px; align-items: center; min-height: 32px; }}
+.strip p {{ font-size: 16px; font-weight: 700; margin-right: 8px; font-variant-numeric: tabular-nums; }}
+.strip .clear {{ color: {colour("accent")}; padding: 3px 8px; font-size: 14px; }}
+.busy {{ opacity: 0.5; }}
+"""
+)
+
+
+class FilterFields(Viewer):
+    """Tag, text, dates and length; a sentence stands beside what cannot be used."""
+
+    def __init__(self, exploration: Exploration) -> None:
+        super().__init__()
+        self._exploration = exploration
+        chosen = exploration.chosen
+        self._filling = False
+        self.tag = select("Tag", {"All tags": ""}, "")
+        self.text = text_input("Contains", chosen.text, 'words, "a phrase", begin*, /RE2/')
+        self._created = Clickable(_RANGE_CSS, on_enter=lambda name, value: self._entered("created", name, value))
+        self._words = Clickable(_RANGE_CSS, on_enter=lambda name, value: self._entered("words", name, value))
+        self._message = Message()
+        self._fields = columns(
+            self.tag,
+            self.text,
+            self._created,
+            self._words,
+            template="minmax(150px, 3fr) minmax(180px, 4fr) minmax(330px, 5fr) minmax(170px, 3fr)",
+            narrow=1100,
+            gap=14,
+            align="center",
+        )
+        self._view = stack(self._fields, self._message, gap=10)
+        self.tag.param.watch(self._tag_chosen, "value")
+        self.text.param.watch(lambda event: chosen.param.update(text=event.new), "value_input")
+        chosen.param.watch(self.show, ["tag", "text", "created", "words"])
+        exploration.param.watch(self._complain, "problems")
+        self.show()
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        """Return the view."""
+        return self._view
+
+    def offer(self) -> None:
+        """Offer the tags of the samples on show."""
+        samples = self._exploration.samples
+        if samples is None:
+            return
+        self._filling = True
+        self.tag.options = {"All tags": "", **{plain_text(tag, 60): tag for tag in samples.facts.tags}}
+        self._filling = False
+        self._created.visible = samples.has_dates
+        self.show()
+
+    def show(self, *_events: object) -> None:
+        """Put the state into the fields."""
+        chosen = self._exploration.chosen
+        self._filling = True
+        self.tag.value = chosen.tag if chosen.tag in self.tag.options.values() else ""
+        self._filling = False
+        set_text(self.text, chosen.text)
+        self._created.html = _range_html("Created", "date", chosen.created)
+        self._words.html = _range_html("Words", "number", chosen.words)
+
+    def _tag_chosen(self, event: Any) -> None:
+        # The selector also moves when the state or the data set does, which is nobody's choice.
+        if not self._filling:
+            self._exploration.chosen.tag = event.new
+
+    def _entered(self, attribute: str, name: str, value: str) -> None:
+        chosen = self._exploration.chosen
+        first, last = ends_of(getattr(chosen, attribute))
+        ends = (value, last) if name == "first" else (first, value)
+        chosen.param.update(**{attribute: "..".join(ends) if any(ends) else ""})
+
+    def _complain(self, event: Any) -> None:
+        self._message.text = " ".join(event.new.values())
+
+
+class Facets(Viewer):
+    """Splits and outcomes with the number of rows that each has under all other conditions."""
+
+    def __init__(self, exploration: Exploration) -> None:
+        super().__init__()
+        self._exploration = exploration
+        self._worker = Worker()
+        self._bars: dict[str, tuple[str, Bar]] = {}
+        self._view = Clickable(_FACETS_CSS, on_pick=self._picked)
+        exploration.param.watch(self._refresh, "turn")
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        """Return the view."""
+        return self._view
+
+    def _refresh(self, *_events: object) -> None:
+        selection, explorer = self._exploration.selection, self._exploration.explorer
+        if selection is None:
+            return
+        filter = selection.filter
+
+        def compute() -> list[tuple[str, Bar]]:
+            found = []
+            for attribute, name in (("split", "splits"), ("outcome", "outcomes")):
+                if attribute in explorer.table.categories:
+                    without = explorer.select(filter.change(**{name: ()}))
+                    found += [(attribute, bar) for bar in count_values(explorer.table, without, attribute)]
+            return found
+
+        run(self._worker, compute, self._show)
+
+    def _show(self, bars: list[tuple[str, Bar]]) -> None:
+        # A click names what was clicked: the order may have changed meanwhile.
+        self._bars = {f"{attribute}:{bar.label}": (attribute, bar) for attribute, bar in bars}
+        parts, before = [], ""
+        for key, (attribute, bar) in self._bars.items():
+            if attribute != before:
+                parts.append(f'<span class="ts-muted">{attribute.capitalize()}</span>')
+                before = attribute
+            pressed = str(getattr(self._exploration.chosen, attribute) == bar.label).lower()
+            parts.append(
+                f'<button class="pill" data-pick="{safe_text(key)}" aria-pressed="{pressed}">'
+                f"{safe_text(bar.label, 40)} "
+                f"<b>{bar.count:,}</b></button>"
+            )
+        self._view.html = f'<div class="facets ts-facets">{"".join(parts)}</div>' if parts else ""
+        self._view.visible = bool(parts)
+
+    def _picked(self, key: str) -> None:
+        attribute, bar = self._bars.get(key, ("", None))
+        if bar is None:
+            return
+        if getattr(self._exploration.chosen, attribute) == bar.label:
+            self._exploration.clear(attribute)
+        else:
+            self._exploration.go(bar.filter)
+
+
+class Strip(Viewer):
+    """How many rows there are, and the conditions that are set, each with a way to take it out; stays in sight."""
+
+    def __init__(self, exploration: Exploration) -> None:
+        super().__init__()
+        self._exploration = exploration
+        self._view = Clickable(_STRIP_CSS, on_pick=self._picked)
+        exploration.param.watch(self.show, ["turn", "problems", "working"])
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        """Return the view."""
+        return self._view
+
+    def show(self, *_events: object) -> None:
+        """Draw the strip."""
+        exploration = self._exploration
+        samples, selection = exploration.samples, exploration.selection
+        if samples is None or selection is None:
+            self._view.html = ""
+            return
+        total, count = samples.facts.num_rows, selection.count
+        shown = f"{count:,} of {total:,} projects" if count < total else f"{total:,} projects"
+        found = samples.findings.value
+        chips = chips_of(exploration.chosen, samples.titles, {} if found is None else found.titles)
+        buttons = "".join(
+            f'<button class="pill" data-pick="{chip.attribute}" title="Take this condition out">'
+            f"{safe_text(chip.label)} ✕</button>"
+            for chip in chips
+        )
+        clear = '<button class="clear" data-pick="">Clear all</button>' if chips else ""
+        busy = " busy" if exploration.working else ""
+        self._view.html = (
+            f'<div class="strip{busy}"><p class="ts-shown" role="status">{shown}</p>{buttons}{clear}</div>'
+        )
+
+    def _picked(self, key: str) -> None:
+        self._exploration.clear(*([key] if key else []))
+
+
+def _range_html(label: str, kind: str, value: str) -> str:
+    first, last = (safe_text(end, 20) for end in ends_of(value))
+    more = ' min="0" inputmode="numeric"' if kind == "number" else ""
+    return (
+        f"<fieldset><legend>{label}</legend>"
+        f'<input type="{kind}" data-name="first" aria-label="{label} from" value="{first}"{more}><span>to</span>'
+        f'<input type="{kind}" data-name="last" aria-label="{label} to" value="{last}"{more}></fieldset>'
+    )

@@ -1,0 +1,49 @@
+"""Long work: done once however many ask, with its progress, and a sentence where it fails."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from dashboard.job import Job
+from engine.errors import DataError
+
+
+def test_it_is_done_once_and_tells_how_far_it_is() -> None:
+    go_on, begun, runs = threading.Event(), threading.Event(), []
+
+    def work(report) -> int:
+        runs.append(1)
+        report("Half", 0.5)
+        begun.set()
+        assert go_on.wait(10)
+        return 7
+
+    job = Job(work, "test")
+    assert job.status.state == "waiting"
+    for _ in range(3):
+        job.start()
+    assert begun.wait(10)
+    assert (job.status.state, job.status.step, job.status.share) == ("running", "Half", 0.5)
+    assert job.value is None
+    go_on.set()
+    assert job.wait(10) == 7
+    assert (job.status.is_over, runs) == (True, [1])
+
+
+def test_a_mistake_that_can_be_mended_is_a_sentence() -> None:
+    def work(_report) -> int:
+        raise DataError("There are no rows; name a file with texts.")
+
+    job = Job(work, "test").start()
+    assert job.wait(10) is None
+    assert (job.status.state, job.status.sentence) == ("failed", "There are no rows; name a file with texts.")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_any_other_mistake_ends_the_waiting_too() -> None:
+    job = Job(lambda _report: 1 / 0, "test").start()
+    job.wait(10)
+    assert job.status.state == "failed"
+    assert "log" in job.status.sentence

@@ -1,0 +1,197 @@
+"""The Data section in a browser: clicks lead to what they count, a filter changes every view, and links open it."""
+
+from __future__ import annotations
+
+import csv
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, quote, urlsplit
+
+import pytest
+from playwright.sync_api import expect
+
+from .conftest import APP, ROOT
+from .test_walk import rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import Locator
+
+    from .conftest import Visit
+
+pytestmark = pytest.mark.ui
+
+
+@pytest.fixture(scope="module")
+def server(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The runs that ship here, with a place of its own for what is computed."""
+    home = tmp_path_factory.mktemp("home")
+    for name in ("runs", "datasets"):
+        (home / "data").mkdir(exist_ok=True)
+        (home / "data" / name).symlink_to(ROOT / "data" / name)
+    (home / "config").mkdir()
+    (home / "config" / "run_id.txt").write_text((ROOT / "config" / "run_id.txt").read_text())
+    return serve(APP, home=home)
+
+
+def shown(data: Locator) -> int:
+    """How many projects the filter leaves, as the page says."""
+    return int(data.locator(".ts-shown").inner_text().split()[0].replace(",", ""))
+
+
+def sheet(data: Locator, title: str) -> Locator:
+    return data.locator(".bk-panel-models-layout-Column", has=data.page.locator(f"h3:text-is('{title}')")).last
+
+
+def reach(data: Locator, title: str) -> Locator:
+    """Scroll until a sheet is built, as each is when it comes near; then all above it has its height."""
+    page = data.page
+    page.mouse.move(700, 500)
+    heading = data.locator(f"h3:text-is('{title}')")
+    for _ in range(60):
+        if heading.count():
+            break
+        page.mouse.wheel(0, 300)
+        page.wait_for_timeout(100)
+    expect(heading).to_have_count(1)
+    if title not in ("Findings", "Projects per tag"):
+        expect(data.locator(".ts-findings")).to_be_visible()
+    found = sheet(data, title)
+    found.scroll_into_view_if_needed()
+    return found
+
+
+def middle_of(data: Locator, title: str, key: int) -> tuple[dict[str, float], int]:
+    """Where rectangle `key` of a chart is on its canvas, in pixels, and how many rows it says it counts."""
+    canvas = reach(data, title).locator(".bk-Canvas").first
+    expect(canvas).to_be_visible()
+    found = canvas.evaluate(
+        """(element, key) => {
+          const find = (view) => {
+            if (view.model?.type === "Figure" && view.canvas_view?.el === element) { return view }
+            for (const child of view.child_views ?? []) {
+              const inner = find(child)
+              if (inner) { return inner }
+            }
+            return null
+          }
+          let plot = null
+          for (const root of Bokeh.index.roots) { plot = plot ?? find(root) }
+          const source = plot.model.renderers[0].data_source
+          const at = (name) => source.data[name][key]
+          return {
+            x: plot.frame.x_scale.compute((at("left") + at("right")) / 2),
+            y: plot.frame.y_scale.compute((at("bottom") + at("top")) / 2),
+            tip: at("tip"),
+          }
+        }""",
+        key,
+    )
+    count = int(re.findall(r"([\d,]+) rows", found["tip"])[0].replace(",", ""))
+    return {"x": found["x"], "y": found["y"]}, count
+
+
+@pytest.mark.parametrize(
+    ("title", "key", "attribute"),
+    [
+        ("Projects per tag", 0, "show"),
+        ("Over time", 3, "created"),
+        ("Length", 12, "words"),
+        ("Missing values", 2, "missing"),
+    ],
+)
+def test_a_click_in_a_chart_leaves_exactly_the_rows_that_it_counts(
+    server: str, visit: Visit, title: str, key: int, attribute: str
+) -> None:
+    visit.open(server)
+    data = visit.section("data")
+    place, count = middle_of(data, title, key)
+    sheet(data, title).locator(".bk-Canvas").first.click(position=place)
+    expect(data.locator(".ts-shown")).to_have_text(f"{count:,} of {len(rows()):,} projects")
+    assert attribute in parse_qs(urlsplit(visit.page.url).query)
+
+
+def test_a_finding_leads_to_its_rows_worst_first_and_back(server: str, visit: Visit) -> None:
+    visit.open(server)
+    data = visit.section("data")
+    reach(data, "Findings")
+    finding = data.locator(".ts-findings button").first
+    expect(finding).to_be_visible()
+    count = int(finding.locator(".number").inner_text().split()[0])
+    finding.click()
+    expect(data.locator(".ts-shown")).to_have_text(f"{count:,} of {len(rows()):,} projects")
+    expect(data.locator("th").first).to_contain_text("Score")
+    scores = [float(cell) for cell in data.locator("td.score").all_inner_texts()]
+    assert scores == sorted(scores, reverse=True)
+    data.get_by_role("button", name="Clear all").click()
+    expect(data.locator(".ts-shown")).to_have_text(f"{len(rows()):,} projects")
+
+
+def test_a_filter_changes_every_view_and_its_link_opens_the_same(server: str, visit: Visit) -> None:
+    visit.open(server)
+    data = visit.section("data")
+    data.locator(".ts-facets").get_by_role("button", name=re.compile("^test")).click()
+    data.get_by_label("Words from").fill("20")
+    data.get_by_label("Created from").fill("2024-06-01")
+    data.get_by_label("Created from").press("Enter")
+    visit.page.wait_for_url("**/*created=2024-06-01..*")
+    data.get_by_label("Contains").press_sequentially("model* /[a-z]/")
+    visit.page.wait_for_url("**/*find=model*%2F*")
+    expect(data.get_by_role("button", name="Text: model")).to_be_visible()
+    count = shown(data)
+    assert 0 < count < 136
+    tips = [middle_of(data, title, 0)[1] for title in ("Projects per tag", "Over time")]
+    assert all(0 < tip <= count for tip in tips)
+    visit.page.goto("about:blank")
+    visit.page.go_back()
+    data = visit.section("data")
+    expect(data.locator(".ts-shown")).to_have_text(f"{count:,} of {len(rows()):,} projects")
+    expect(data.get_by_label("Words from")).to_have_value("20")
+    expect(data.get_by_label("Created from")).to_have_value("2024-06-01")
+    expect(data.locator(".ts-facets [aria-pressed=true]")).to_contain_text("test")
+
+
+def test_a_bad_pattern_is_one_sentence_beside_the_field(server: str, visit: Visit) -> None:
+    visit.open(f"{server}/app?find={quote('/(/')}")
+    data = visit.section("data")
+    expect(data.get_by_role("alert")).to_contain_text("cannot be used")
+    data.get_by_label("Contains").fill("/graph|tree/i")
+    expect(data.get_by_role("alert")).to_have_count(0)
+    found = [row for row in rows() if re.search("graph|tree", f"{row['title']} {row['description']}", re.IGNORECASE)]
+    expect(data.locator(".ts-shown")).to_have_text(f"{len(found):,} of {len(rows()):,} projects")
+
+
+def test_the_drawer_tells_all_of_a_row_and_leads_to_its_neighbours(server: str, visit: Visit) -> None:
+    visit.open(server)
+    data = visit.section("data")
+    data.locator("tbody tr").nth(2).click()
+    drawer = data.locator(".ts-drawer")
+    row = rows()[2]
+    expect(drawer).to_contain_text(row["title"])
+    expect(drawer.locator("table tr")).to_have_count(4)
+    near = drawer.locator(".near button").first
+    expect(near).to_contain_text("alike")
+    visit.page.wait_for_url(f"**/*row={row['id']}*")
+    near.click()
+    expect(drawer.locator("h3")).not_to_contain_text(f"Project {row['id']}")
+    visit.page.keyboard.press("Escape")
+    expect(drawer).to_have_count(0)
+    assert "row=" not in visit.page.url
+
+
+def test_fifty_tags_stay_readable(serve: Callable[..., str], visit: Visit, tmp_path) -> None:
+    path = tmp_path / "many.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "created_on", "title", "description", "tag"])
+        for number, row in enumerate(rows() * 2):
+            writer.writerow([number, row["created_on"], row["title"], row["description"], f"topic-{number % 50:02}"])
+    visit.open(serve(APP, home=tmp_path, TAGSCOPE_DATA__FILE=str(path)))
+    data = visit.section("data")
+    chart = sheet(data, "Projects per tag").locator(".bk-Canvas").first
+    expect(chart).to_be_visible()
+    assert chart.bounding_box()["height"] / 50 > 16
+    place, count = middle_of(data, "Projects per tag", 49)
+    chart.click(position=place)
+    expect(data.locator(".ts-shown")).to_have_text(f"{count:,} of {2 * len(rows()):,} projects")
