@@ -1,6 +1,8 @@
 """How fast is the Data section at 1,000, 100,000 and 1,000,000 rows? Seen from Chromium, on a warm server.
 
-    python benchmarks/dashboard.py [--rows 1000 100000 1000000] [--repeats 15] [--sessions 5]
+    python benchmarks/dashboard.py [--rows 1000 100000 1000000] [--repeats 15] [--sessions 5] [--visits 10]
+
+Before that, the page beside the lesson's in Streamlit (`beside_streamlit.py`), on the projects that ship here.
 
 Rows are made by recombining real texts, as in `exploration.py`, and shown without a run, as a
 Parquet file that the settings name. For each size a server is started in a process of its own. Measured are the start
@@ -28,6 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
+from beside_streamlit import measure_both
 from exploration import make_dataset
 from first_paint import FLAGS, WATCH
 from machine import ROOT, write_results
@@ -125,7 +128,7 @@ def open_page(browser: Browser, url: str) -> Page:
     page.set_default_timeout(120_000)
     page.goto(url)
     page.locator(".section-data tbody tr").first.wait_for()
-    for title in ("Findings", "Over time", "Missing values"):
+    for title in ("Findings", "Over time", "Map of the texts", "Missing values"):
         page.locator(f"h3:text-is('{title}')").scroll_into_view_if_needed()
         page.locator(f"h3:text-is('{title}')").wait_for()
         page.wait_for_timeout(300)
@@ -165,6 +168,20 @@ def interactions(page: Page) -> dict[str, Callable[[int], float]]:
         page.locator(".ts-drawer").wait_for(state="detached")
         return changed(".ts-drawer h3", "click", f"tbody tr:nth-child({1 + number % 12})")
 
+    def lasso(number: int) -> float:
+        """Draw a triangle of another size each time; the time begins when the button is let go."""
+        canvas = page.locator(".section-data .bk-Canvas").nth(_map_at(page))
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        assert box is not None
+        size = 60 + 12 * number
+        middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.mouse.move(middle[0] - size, middle[1] - size / 2)
+        page.mouse.down()
+        page.mouse.move(middle[0] + size, middle[1] - size / 3, steps=15)
+        page.mouse.move(middle[0], middle[1] + size / 2, steps=15)
+        return counted(page.mouse.up)
+
     return {
         "tag, by a bar": bar,
         "sort": lambda number: changed(".ts-rows tbody", "click", f"th:nth-child({1 + (number // 2) % 5}) button"),
@@ -175,7 +192,34 @@ def interactions(page: Page) -> dict[str, Callable[[int], float]]:
             ".ts-shown", "input", "input[aria-label='Created from']", f"2022-{1 + number % 12:02}-{1 + number // 12:02}"
         ),
         "text query (150 ms of it wait for more keys)": text,
+        "lasso": lasso,
     }
+
+
+def draw_map(page: Page) -> float:
+    """See to it that there is a map; return the seconds that it took."""
+    page.locator("h3:text-is('Map of the texts')").scroll_into_view_if_needed()
+    started = time.perf_counter()
+    begin = page.get_by_role("button", name="Draw the map of")
+    page.locator(".ts-legend").or_(begin).first.wait_for()
+    if begin.count():
+        begin.click()
+    page.locator(".ts-legend").wait_for(timeout=300_000)
+    seconds = time.perf_counter() - started
+    page.keyboard.press("Home")
+    page.wait_for_timeout(1_500)
+    return seconds
+
+
+def _map_at(page: Page) -> int:
+    """Which of the section's canvases is the map: the one below its legend."""
+    legend = page.locator(".ts-legend").bounding_box()
+    assert legend is not None
+    tops = [one.bounding_box() for one in page.locator(".section-data .bk-Canvas").all()]
+    return min(
+        (place for place, box in enumerate(tops) if box and box["y"] > legend["y"]),
+        key=lambda place: tops[place]["y"],  # type: ignore[index]
+    )
 
 
 def measure(browser: Browser, rows: int, repeats: int, sessions: int, folder: Path) -> dict[str, Any]:
@@ -187,6 +231,7 @@ def measure(browser: Browser, rows: int, repeats: int, sessions: int, folder: Pa
         first_content(browser, url)
         paints = [first_content(browser, url) for _ in range(repeats)]
         page = open_page(browser, url)
+        drawn = draw_map(page)
         times: dict[str, list[float]] = {}
         for name, ask in interactions(page).items():
             times[name] = []
@@ -214,6 +259,7 @@ def measure(browser: Browser, rows: int, repeats: int, sessions: int, folder: Pa
     return {
         "rows": rows,
         "server_start_s": round(start, 2),
+        "map_s": round(drawn, 1),
         "resident_mib": memory,
         "mib_per_further_session": round(more, 1),
         "first_content_ms": _summary(paints),
@@ -246,16 +292,21 @@ def _answers(url: str) -> bool:
 
 
 def main() -> None:
-    """Measure each size, print and write."""
+    """Measure both pages, then each size; print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000, 100_000, 1_000_000])
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--sessions", type=int, default=5)
+    parser.add_argument("--visits", type=int, default=10, help="of the page beside Streamlit's; 0 leaves both out")
     given = parser.parse_args()
     results = []
+    beside: dict[str, Any] = {}
     with sync_playwright() as playwright:
         executable = os.environ.get("TAGSCOPE_CHROMIUM") or shutil.which("chromium")
         browser = playwright.chromium.launch(executable_path=executable, args=FLAGS.split())
+        if given.visits:
+            beside = measure_both(browser, given.visits)
+            print(beside, flush=True)
         for rows in given.rows:
             with tempfile.TemporaryDirectory() as folder:
                 results.append(measure(browser, rows, given.repeats, given.sessions, Path(folder)))
@@ -264,11 +315,13 @@ def main() -> None:
     table.add_row("first content", *(_cell(result["first_content_ms"]) for result in results))
     for name in results[0]["interactions_ms"]:
         table.add_row(name, *(_cell(result["interactions_ms"][name]) for result in results))
-    for name in ("server_start_s", "resident_mib", "mib_per_further_session"):
+    for name in ("server_start_s", "map_s", "resident_mib", "mib_per_further_session"):
         table.add_row(name, *(f"{result[name]:,}" for result in results))
     Console().print(table)
     if given.rows == parser.get_default("rows"):
-        write_results("dashboard", {"command": "python benchmarks/dashboard.py", "results": results})
+        write_results(
+            "dashboard", {"command": "python benchmarks/dashboard.py", "results": results, "beside_streamlit": beside}
+        )
 
 
 def _cell(summary: dict[str, float]) -> str:

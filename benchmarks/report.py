@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from markdown_tables import table
-from report_data import findings
+from report_data import dashboard, exploration, findings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -395,6 +395,8 @@ SECTIONS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "super_resolution": ("Super-resolution", super_resolution),
     "serving": ("Serving", serving),
     "findings": ("Findings", findings),
+    "exploration": ("Exploration of a data set", exploration),
+    "dashboard": ("The data section in a browser", dashboard),
 }
 
 

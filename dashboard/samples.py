@@ -175,6 +175,12 @@ class Samples:
             return True  # the work itself will say what is wrong
         return True
 
+    def kept_map(self) -> bool:
+        """Whether the map was drawn before, so that opening it costs little."""
+        from engine.exploration.map_store import MapStore
+
+        return MapStore().has(self.digest)
+
     def _find(self, report: Callable[[str, float], None]) -> Found:
         from engine.findings.finder import find
 

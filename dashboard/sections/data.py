@@ -16,6 +16,7 @@ from dashboard.sections.explore.drawer import Drawer
 from dashboard.sections.explore.exploration import Exploration
 from dashboard.sections.explore.findings import FindingsList
 from dashboard.sections.explore.samples_table import SamplesTable
+from dashboard.sections.explore.text_map import TextMapView
 from engine.errors import TagscopeError
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class DataSection(Section):
             surface(self._fields, facets, self._table),
             self._later(FindingsList, 420),
             self._later(lambda one: columns(TimelineChart(one), LengthsChart(one)), 400),
+            self._later(TextMapView, 640),
             self._later(lambda one: columns(TermsChart(one), MissingChart(one)), 460),
             self._drawer,
             gap=20,

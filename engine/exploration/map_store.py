@@ -80,6 +80,10 @@ class MapStore:
             return None
         return TextMap(points, vectors, record.info)
 
+    def has(self, digest: str, embeddings: Embeddings | None = None) -> bool:
+        """Return whether there is a map of a data set, without a look into it."""
+        return (self.folder / self.key(digest, embeddings)).is_dir()
+
     def draw(
         self,
         digest: str,

@@ -73,3 +73,23 @@ class PointIndex:
         mask = np.zeros(self._rows, bool)
         mask[self._order[odd]] = True
         return mask
+
+
+def simplified(polygon: Sequence[tuple[float, float]], most: int) -> list[tuple[float, float]]:
+    """Return a polygon of fewer corners that is nearly the same: again and again the corner that matters least leaves.
+
+    How much a corner matters is the area between it and its neighbours (Visvalingam and Whyatt 1993).
+
+    Parameters
+    ----------
+    polygon : sequence of (float, float)
+        Its corners in order.
+    most : int
+        How many may stay, at least 3.
+    """
+    corners = np.asarray(list(dict.fromkeys(polygon)), np.float64).reshape(-1, 2)
+    while len(corners) > most:
+        before, after = np.roll(corners, 1, axis=0) - corners, np.roll(corners, -1, axis=0) - corners
+        areas = np.abs(before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0])
+        corners = np.delete(corners, int(areas.argmin()), axis=0)
+    return [(float(x), float(y)) for x, y in corners.tolist()]

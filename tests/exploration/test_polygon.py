@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.exploration.filter import FilterError
-from engine.exploration.polygon import PointIndex
+from engine.exploration.polygon import PointIndex, simplified
 
 GRID = st.tuples(st.integers(-4, 4), st.integers(-4, 4))
 POLYGON = st.lists(GRID, min_size=3, max_size=8)
@@ -72,3 +72,22 @@ def test_points_that_lie_nowhere_are_in_no_polygon() -> None:
 def test_a_corner_that_is_none(polygon) -> None:
     with pytest.raises(FilterError, match="corner that is not two numbers"):
         PointIndex(np.zeros((1, 2), np.float32)).inside(polygon)
+
+
+def test_a_drawn_shape_keeps_its_form_with_fewer_corners() -> None:
+    angles = np.linspace(0, 2 * np.pi, 700, endpoint=False)
+    drawn = [(float(x), float(y)) for x, y in zip(np.cos(angles), np.sin(angles), strict=True)]
+    fewer = simplified(drawn, 40)
+    assert len(fewer) == 40
+    assert set(fewer) <= set(drawn)
+    grid = np.random.default_rng(0).uniform(-1.2, 1.2, (20_000, 2)).astype(np.float32)
+    index = PointIndex(grid)
+    assert np.mean(index.inside(drawn) != index.inside(fewer)) < 0.01
+
+
+def test_corners_that_matter_stay() -> None:
+    corners = [(0.0, 0.0), (9.0, 0.0), (9.0, 9.0), (0.0, 9.0)]
+    edge = [(float(x), 0.0) for x in range(1, 9)]
+    assert simplified([corners[0], *edge, *corners[1:]], 4) == corners
+    assert simplified([*corners, corners[0]], 40) == corners
+    assert simplified([(1.0, 1.0)] * 5, 40) == [(1.0, 1.0)]

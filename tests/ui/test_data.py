@@ -10,11 +10,14 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 from playwright.sync_api import expect
 
+from engine.exploration.map_store import MapStore
+
 from .conftest import APP, ROOT
 from .test_walk import rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from playwright.sync_api import Locator
 
@@ -24,7 +27,7 @@ pytestmark = pytest.mark.ui
 
 
 @pytest.fixture(scope="module")
-def server(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The runs that ship here, with a place of its own for what is computed."""
     home = tmp_path_factory.mktemp("home")
     for name in ("runs", "datasets"):
@@ -32,6 +35,11 @@ def server(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) 
         (home / "data" / name).symlink_to(ROOT / "data" / name)
     (home / "config").mkdir()
     (home / "config" / "run_id.txt").write_text((ROOT / "config" / "run_id.txt").read_text())
+    return home
+
+
+@pytest.fixture(scope="module")
+def server(serve: Callable[..., str], home: Path) -> str:
     return serve(APP, home=home)
 
 
@@ -195,3 +203,68 @@ def test_fifty_tags_stay_readable(serve: Callable[..., str], visit: Visit, tmp_p
     place, count = middle_of(data, "Projects per tag", 49)
     chart.click(position=place)
     expect(data.locator(".ts-shown")).to_have_text(f"{count:,} of {2 * len(rows()):,} projects")
+
+
+def test_a_shape_on_the_map_leaves_the_rows_inside_it(server: str, visit: Visit, home: Path) -> None:
+    visit.open(server)
+    data = visit.section("data")
+    canvas = reach(data, "Map of the texts").locator(".bk-Canvas").first
+    expect(canvas).to_be_visible()
+    expect(data.locator(".ts-legend")).to_contain_text("natural-language-processing")
+    box = canvas.bounding_box()
+    assert box is not None
+    mouse = visit.page.mouse
+    corners = [(0.2, 0.2), (0.6, 0.15), (0.7, 0.6), (0.35, 0.75), (0.15, 0.5)]
+    path = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
+    mouse.move(*path[0])
+    mouse.down()
+    for place in path[1:]:
+        mouse.move(*place, steps=12)
+    mouse.up()
+    visit.page.wait_for_url("**/*polygon=*")
+    shape = parse_qs(urlsplit(visit.page.url).query)["polygon"][0]
+    corners = [tuple(map(float, corner.split(","))) for corner in shape.split(";")]
+    kept = MapStore(home / "data" / "maps")
+    (text_map,) = filter(None, (kept.open(path.name) for path in (home / "data" / "datasets").iterdir()))
+    inside = len(text_map.points_in(corners))
+    assert 0 < inside < len(rows())
+    expect(data.locator(".ts-shown")).to_have_text(f"{inside:,} of {len(rows()):,} projects")
+    # Its link opens the same.
+    visit.page.reload()
+    expect(data.locator(".ts-shown")).to_have_text(f"{inside:,} of {len(rows()):,} projects")
+    data.get_by_role("button", name="Clear all").click()
+    expect(data.locator(".ts-shown")).to_have_text(f"{len(rows()):,} projects")
+
+
+def test_a_click_on_the_map_opens_the_row_there(server: str, visit: Visit, home: Path) -> None:
+    visit.open(server)
+    data = visit.section("data")
+    canvas = reach(data, "Map of the texts").locator(".bk-Canvas").first
+    expect(data.locator(".ts-legend")).to_contain_text("natural-language-processing")
+    expect(canvas).to_be_visible()
+    place = canvas.evaluate(
+        """(element) => {
+          const find = (view) => {
+            if (view.model?.type === "Figure" && view.canvas_view?.el === element) { return view }
+            for (const child of view.child_views ?? []) {
+              const inner = find(child)
+              if (inner) { return inner }
+            }
+            return null
+          }
+          let plot = null
+          for (const root of Bokeh.index.roots) { plot = plot ?? find(root) }
+          const {image, x, y, dw, dh} = Object.fromEntries(
+            Object.entries(plot.model.renderers[0].data_source.data).map(([name, value]) => [name, value[0]]))
+          const [height, width] = image.shape
+          const first = image.findIndex((value) => value > 20)
+          const middle = {column: first % width, row: Math.floor(first / width) + 2}
+          return {
+            x: plot.frame.x_scale.compute(x + (middle.column + 0.5) / width * dw),
+            y: plot.frame.y_scale.compute(y + (middle.row + 0.5) / height * dh),
+          }
+        }"""
+    )
+    canvas.click(position=place)
+    expect(data.locator(".ts-drawer h3")).to_contain_text("Project")
+    expect(data.locator(".ts-drawer")).to_contain_text("alike")

@@ -55,6 +55,7 @@ class Exploration(param.Parameterized):
         self.samples: Samples | None = None
         self.selection: Selection | None = None
         self._worker = Worker()
+        self._awaited: dict[Job[Any], Worker] = {}
         self._asked = 0
         self.chosen.param.watch(self._changed, list(CONDITIONS))
 
@@ -118,11 +119,29 @@ class Exploration(param.Parameterized):
     def _work(self, busy: bool) -> None:
         self.working = busy
 
+    def _wait_for(self, problems: dict[str, str]) -> dict[str, str]:
+        """Begin what a link needs and nobody has computed yet; return a sentence by condition that waits."""
+        samples, waiting = self.samples, {}
+        assert samples is not None
+        needed = (("polygon", samples.map, "map of the texts is"), ("finding", samples.findings, "findings are"))
+        for attribute, job, what in needed:
+            if attribute not in problems or job.status.state == "done" or not has_loop():
+                continue
+            if job.status.state == "failed":
+                waiting[attribute] = job.status.sentence
+                continue
+            waiting[attribute] = f"The {what} being computed; the rows you asked for appear then."
+            if job not in self._awaited:
+                self._awaited[job] = Worker()
+                job.start()
+                self.follow(job, self._awaited[job], lambda job=job: self.refresh() if job.status.is_over else None)
+        return waiting
+
     def _show(self, selection: Selection | None, problems: dict[str, str]) -> None:
         # While a query is being typed it is often none: the rows before it stay.
         if selection is not None:
             self.selection = selection
-        self.problems = problems
+        self.problems = {**problems, **self._wait_for(problems)}
         if self.selection is not None:
             self.turn += 1
 
