@@ -20,8 +20,9 @@ MOST_CLASSES = 10
 """Most classes of rows that a picture tells apart."""
 LEVELS = 20
 """Steps of density of each class, and of the rows behind."""
-# Up to so many points a dot has that radius, in pixels; more of them would cover each other.
-_RADII = ((3_000, 3), (20_000, 2), (150_000, 1))
+# Up to so many points a dot has that radius, in pixels, and at least that level: more of them would cover each other,
+# and their number would not show.
+_DOTS = ((3_000, 3, 14), (20_000, 2, 9), (150_000, 1, 4))
 _MARGIN = 0.03
 
 
@@ -76,7 +77,7 @@ def rasterise(
     seen = np.flatnonzero((across >= 0) & (across < width) & (up >= 0) & (up < height))
     column, row = across[seen].astype(np.int32), up[seen].astype(np.int32)
     kind = classes[seen].astype(np.int32)
-    radius = next((radius for most, radius in _RADII if len(seen) <= most), 0)
+    radius, least = next(((radius, least) for most, radius, least in _DOTS if len(seen) <= most), (0, 0))
     size = width * height
     behind = np.zeros(size, np.int64)
     above = np.zeros((MOST_CLASSES, size), np.int32)
@@ -91,8 +92,8 @@ def rasterise(
         above += counts.reshape(MOST_CLASSES, size).astype(np.int32)
     total = above.sum(axis=0)
     best = above.argmax(axis=0)
-    picture = np.where(behind > 0, 1 + _level(behind), 0)
-    picture = np.where(total > 0, 1 + LEVELS * (1 + best) + _level(total), picture)
+    picture = np.where(behind > 0, 1 + _level(behind, least), 0)
+    picture = np.where(total > 0, 1 + LEVELS * (1 + best) + _level(total, least), picture)
     return picture.astype(np.uint8).reshape(height, width)
 
 
@@ -127,11 +128,11 @@ def _disc(radius: int) -> Sequence[tuple[int, int]]:
     return [(x, y) for x in reach for y in reach if x * x + y * y <= radius * radius + radius / 2]
 
 
-def _level(counts: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Return the step of density of each pixel, 0 to `LEVELS` - 1, by the logarithm of its count."""
+def _level(counts: NDArray[np.integer], least: int) -> NDArray[np.int64]:
+    """Return the step of density of each pixel, from `least` to `LEVELS` - 1, by the logarithm of its count."""
     most = int(counts.max(initial=0))
     if most <= 1:
         return np.full(counts.shape, LEVELS - 1, np.int64)
     share = np.log(np.maximum(counts, 1)) / np.log(most)
-    levels: NDArray[np.int64] = np.rint(share * (LEVELS - 1)).astype(np.int64)
+    levels: NDArray[np.int64] = np.rint(least + share * (LEVELS - 1 - least)).astype(np.int64)
     return levels

@@ -89,5 +89,7 @@ def test_corners_that_matter_stay() -> None:
     corners = [(0.0, 0.0), (9.0, 0.0), (9.0, 9.0), (0.0, 9.0)]
     edge = [(float(x), 0.0) for x in range(1, 9)]
     assert simplified([corners[0], *edge, *corners[1:]], 4) == corners
+    # A line that a hand drew straight needs no corners, however many there may be.
+    assert simplified([corners[0], *edge, *corners[1:]], 40) == corners
     assert simplified([*corners, corners[0]], 40) == corners
     assert simplified([(1.0, 1.0)] * 5, 40) == [(1.0, 1.0)]
