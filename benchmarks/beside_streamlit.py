@@ -6,36 +6,38 @@ and the time from the click on a tag to that tag's F1.
 
 from __future__ import annotations
 
+import csv
 import os
-import socket
 import statistics
-import subprocess
-import sys
-import time
-import urllib.request
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from browsing.server import APP, serve
+from browsing.visitor import PATIENCE_MS, new_context, reach
+from browsing.watching import Watcher
 from machine import ROOT
 from serving.environments import python_of, versions_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from playwright.sync_api import Browser, Page
 
 ENVIRONMENTS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tagscope-benchmarks" / "environments"
 PAGE = Path(__file__).with_name("streamlit_page.py")
-# The time at which a text is laid out, and at which it stops being another: seen from inside, through shadow roots.
-SEEN = """([selector, words]) => new Promise((done) => {
+# The time at which a text is laid out, seen from inside, through shadow roots.
+SEEN = """([selector, words]) => new Promise((done, fail) => {
   const seen = (root) => [...root.querySelectorAll("*")].some((one) =>
     (one.matches(selector) && one.innerText.includes(words) && one.getBoundingClientRect().height > 0)
     || (one.shadowRoot && seen(one.shadowRoot)))
-  const look = () => seen(document) ? done(performance.now()) : requestAnimationFrame(look)
+  const look = () => {
+    if (seen(document)) { done(performance.now()) }
+    else if (performance.now() > 300_000) { fail(new Error("not to be seen: " + selector + " with " + words)) }
+    else { requestAnimationFrame(look) }
+  }
   look()
 })"""
+# Label and CSS selector of the figure that follows the choice, and the field in which it is made.
+FIGURES = {"tagscope": ("By tag", "dd.value"), "streamlit": ("F1 of the tag", "[data-testid=stMetricValue]")}
 
 
 def measure_both(browser: Browser, visits: int) -> dict[str, Any]:
@@ -43,32 +45,30 @@ def measure_both(browser: Browser, visits: int) -> dict[str, Any]:
     run = (ROOT / "config" / "run_id.txt").read_text(encoding="utf-8").strip()
     performance = ROOT / "data" / "runs" / run / "performance.json"
     projects = ROOT / "data" / "labeled_projects.csv"
-    count = sum(1 for line in projects.open(encoding="utf-8")) - 1
+    with projects.open(newline="", encoding="utf-8") as file:
+        count = sum(1 for _ in csv.DictReader(file))
     scores = msgspec.json.decode(performance.read_bytes())["class"]
     python = python_of(ENVIRONMENTS, "streamlit", ["streamlit", "pandas"])
     given = {"PROJECTS": str(projects), "PERFORMANCE": str(performance)}
     lesson = [str(python), "-m", "streamlit", "run", str(PAGE), "--server.headless=true"]
     lesson += ["--browser.gatherUsageStats=false", "--server.fileWatcherType=none", "--server.port"]
-    ours = [sys.executable, "-m", "panel", "serve", str(ROOT / "dashboard" / "app.py"), "--warm", "--port"]
     with (
-        _served(lesson, given, "/_stcore/health") as streamlit,
-        _served(ours, {"TAGSCOPE_HOME": str(ROOT)}, "/app") as tagscope,
+        serve(lesson, given, "/_stcore/health") as streamlit,
+        serve([*APP, "--warm", "--port"], {"TAGSCOPE_HOME": str(ROOT)}, "/app") as tagscope,
     ):
         pages = {
-            "tagscope": (f"{tagscope}/app", ".count", f"{count:,}"),
-            "streamlit": (streamlit, "[data-testid=stText]", f"count: {count}"),
+            "tagscope": (f"{tagscope.url}/app", ".count", f"{count:,}"),
+            "streamlit": (streamlit.url, "[data-testid=stText]", f"count: {count}"),
         }
         found: dict[str, dict[str, list[float]]] = {name: {"content": [], "select": []} for name in pages}
         for number in range(visits + 1):
             for name, (url, selector, words) in pages.items():
-                context = browser.new_context(viewport={"width": 1440, "height": 900})
+                context = new_context(browser)
                 page = context.new_page()
+                page.set_default_timeout(PATIENCE_MS)
                 page.goto(url, wait_until="commit")
                 content = float(page.evaluate(SEEN, [selector, words]))
-                tags = list(scores)
-                select = (_select_ours if name == "tagscope" else _select_streamlit)(
-                    page, tags[1:], lambda tag: f"{scores[tag]['f1']:.3f}"
-                )
+                select = _select(page, name, {tag: f"{one['f1']:.3f}" for tag, one in scores.items()})
                 context.close()
                 # The first visit of each warms what a server keeps.
                 if number:
@@ -90,72 +90,32 @@ def measure_both(browser: Browser, visits: int) -> dict[str, Any]:
     }
 
 
-def _select_ours(page: Page, tags: list[str], score: Any) -> list[float]:
-    section = page.locator(".section-performance")
-    section.locator("h2").first.scroll_into_view_if_needed()
-    sheet = section.locator(".bk-panel-models-layout-Column", has=page.locator("h3:text-is('By tag')")).last
-    field = sheet.get_by_role("combobox")
-    field.scroll_into_view_if_needed()
-    page.wait_for_timeout(1_000)
-    times = []
-    for tag in tags:
-        field.click()
-        option = page.get_by_role("menuitem", name=tag, exact=True)
-        option.wait_for()
-        times.append(_until(page, option, ".ts-cards dd.value", score(tag)))
-        page.wait_for_timeout(400)
-    return times
-
-
-def _select_streamlit(page: Page, tags: list[str], score: Any) -> list[float]:
-    field = page.locator("[data-testid=stSelectbox]").first
+def _select(page: Page, name: str, scores: dict[str, str]) -> list[float]:
+    """Choose one tag after the other; return the milliseconds from each click until the figure is another one."""
+    label, selector = FIGURES[name]
+    if name == "tagscope":
+        reach(page, label)
+        heading = page.get_by_role("heading", name=label, exact=True)
+        field = page.locator(".section-performance .bk-panel-models-layout-Column", has=heading).last
+        field = field.get_by_role("combobox")
+    else:
+        field = page.get_by_role("combobox", name="Tag")
     field.wait_for()
-    page.wait_for_timeout(1_000)
-    times = []
-    for tag in tags:
-        field.locator("input").click()
-        option = page.get_by_role("option", name=tag, exact=True)
-        option.wait_for()
-        times.append(_until(page, option, "[data-testid=stMetricValue]", score(tag)))
-        page.wait_for_timeout(400)
+    page.locator(selector).first.wait_for()
+    watcher = Watcher(page)
+    watcher.quiet()
+    times, shown = [], ""
+    for tag, score in scores.items():
+        field.click()
+        options = page.get_by_role("menuitem", name=tag, exact=True).or_(
+            page.get_by_role("option", name=tag, exact=True)
+        )
+        options.wait_for()
+        if not shown or score == shown:
+            # The first one may be on show already, and of two tags with one score the figure does not change.
+            options.click()
+            watcher.quiet()
+        else:
+            times.append(watcher.time(options.click, "figure", label, selector).first)
+        shown = score
     return times
-
-
-def _until(page: Page, option: Any, selector: str, words: str) -> float:
-    """Click, and return the milliseconds until a figure says what it should."""
-    started = float(page.evaluate("performance.now()"))
-    option.click()
-    return float(page.evaluate(SEEN, [selector, words])) - started
-
-
-@contextmanager
-def _served(command: list[str], variables: dict[str, str], path: str) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    url = f"http://localhost:{port}"
-    server = subprocess.Popen(
-        [*command, str(port)],
-        cwd=ROOT,
-        env={**os.environ, **variables},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        until = time.monotonic() + 120
-        while not _answers(url + path):
-            if server.poll() is not None or time.monotonic() > until:
-                sys.exit(f"The server did not start; run it by hand to see why: {' '.join(command)} {port}")
-        yield url
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        time.sleep(0.05)
-        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import fmean
 from typing import Any
 
 from markdown_tables import table
@@ -53,28 +54,26 @@ def exploration(results: dict[str, Any]) -> str:
 
 
 def dashboard(results: dict[str, Any]) -> str:
-    """Time of the data section in Chromium, by number of rows, and beside the lesson's page."""
-    sizes = results["results"]
-    head = ("median / p95, ms", *(f"{size['rows']:,} rows" for size in sizes))
-
-    def cell(seen: dict[str, float]) -> str:
-        return f"{seen['median']:,.0f} / {seen['p95']:,.0f}"
-
-    rows = [("first content", *(cell(size["first_content_ms"]) for size in sizes))]
-    rows += [(name, *(cell(size["interactions_ms"][name]) for size in sizes)) for name in sizes[0]["interactions_ms"]]
-    names = {
-        "server_start_s": "start of the server, s",
-        "map_s": "map of the texts, drawn once, s",
-        "resident_mib": "resident memory of the server, MiB",
-        "mib_per_further_session": "for each further session, MiB",
-    }
-    rows += [(label, *(f"{size[name]:,}" for size in sizes)) for name, label in names.items()]
-    text = (
-        "A warm server, Chromium on the same machine; from the event in the browser to the first view that shows the "
-        "answer.\n\n" + table(head, rows)
-    )
-    beside = results["beside_streamlit"]
-    if beside:
+    """Time of the data section in Chromium, memory over visits, the page beside the lesson's, and the goals."""
+    parts = []
+    if sizes := results["results"]:
+        parts.append(
+            "A warm server, Chromium on the same machine; from the event in the browser to the first frame that shows "
+            "the answer and, in brackets, until the last view has followed. No repetition asks for what was "
+            "asked before.\n\n"
+            + table(("median / p95, ms", *(f"{size['rows']:,} rows" for size in sizes)), _times(sizes))
+        )
+    if series := results.get("visits"):
+        curve = series["curve"]
+        points = [curve[round(part * (len(curve) - 1) / 5)] for part in range(6)]
+        parts.append(
+            f"{series['visits']:,} visits of {series['rows']:,} rows, each of which looks at all charts, filters once "
+            f"and leaves: resident memory grows by {series['last_half_growth']:+.1%} in the last half.\n\n"
+            + table(
+                ("visits", *(f"{visits:,}" for visits, _ in points)), [("MiB", *(f"{size:,.0f}" for _, size in points))]
+            )
+        )
+    if beside := results.get("beside_streamlit"):
         both = [
             (
                 label,
@@ -86,8 +85,43 @@ def dashboard(results: dict[str, Any]) -> str:
                 ("select_to_number_ms", "select", "tag selected to its F1"),
             )
         ]
-        text += (
-            f"\n\nBeside the lesson's page in Streamlit {beside['streamlit']}, on the projects that ship here, medians "
-            f"of {beside['visits']} visits:\n\n" + table(("ms", "Tagscope", "Streamlit", "Streamlit / Tagscope"), both)
+        parts.append(
+            f"Beside the lesson's page in Streamlit {beside['streamlit']}, on the projects that ship here, medians of "
+            f"{beside['visits']} visits:\n\n" + table(("ms", "Tagscope", "Streamlit", "Streamlit / Tagscope"), both)
         )
-    return text
+    goals = [
+        (
+            goal["name"],
+            f"{goal['figure']:,}",
+            f"{'at least' if goal['at_least'] else 'at most'} {goal['bound']:,}",
+            "met" if goal["met"] else "not met",
+        )
+        for goal in results["goals"]
+    ]
+    parts.append(table(("goal", "measured", "bound", ""), goals))
+    return "\n\n".join(parts)
+
+
+def _times(sizes: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """Rows of the table of times and memory, one column per size; empty where a size was measured without it."""
+
+    def cell(seen: dict[str, float] | None) -> str:
+        return f"{seen['median']:,.0f} / {seen['p95']:,.0f}" if seen else ""
+
+    def both(size: dict[str, Any], name: str) -> str:
+        every = cell(size["all_views_ms"].get(name))
+        return f"{cell(size['interactions_ms'].get(name))} ({every})" if every else ""
+
+    named = {"first content": "first_content_ms", "first rows of the table": "first_rows_ms"}
+    rows = [(label, *(cell(size[key]) for size in sizes)) for label, key in named.items()]
+    names = dict.fromkeys(name for size in sizes for name in size["interactions_ms"])
+    rows += [(name, *(both(size, name) for size in sizes)) for name in names]
+    facts = {
+        "start of the server, s": "server_start_s",
+        "map of the texts, drawn once, s": "map_s",
+        "resident memory of the server, MiB": "resident_mib",
+    }
+    rows += [(label, *(f"{size[key]:,}" for size in sizes)) for label, key in facts.items()]
+    further = [size["mb_per_further_session"] for size in sizes]
+    rows.append(("for each further session, MB, mean", *(f"{fmean(each):,.1f}" if each else "" for each in further)))
+    return rows

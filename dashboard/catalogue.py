@@ -190,7 +190,7 @@ class Catalogue:
         engine.errors.TagscopeError
             The file, the run or its data set is missing or damaged.
         """
-        from dashboard.samples import Samples
+        from dashboard.samples import Samples, map_job
         from engine.dataset.snapshot import open_dataset
 
         if self.settings.data.file is not None:
@@ -203,9 +203,39 @@ class Catalogue:
 
         def make() -> Samples:
             bundle = self.store.open(run_id) if run_id else None
-            return Samples(dataset, self.explorer(dataset), None if bundle is None else _predictions(bundle), bundle)
+            explorer = self.explorer(dataset)
+            # The map is one of the texts: the runs of a data set share it, and the work on it.
+            text_map = self._keep(("map", dataset.digest), lambda: map_job(dataset.digest, explorer))
+            return Samples(dataset, explorer, text_map, None if bundle is None else _predictions(bundle), bundle)
 
         return self._keep(("samples", dataset.digest, run_id), make)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether runs can be listed at once: the data file, if one is named, has been read."""
+        return self.settings.data.file is None or self._kept_file() is not None
+
+    def kept_samples(self, run_id: str) -> Samples | None:
+        """Return what `samples` would, if that takes no time because somebody has asked for it; else None.
+
+        Raises
+        ------
+        engine.errors.TagscopeError
+            The run is missing or damaged.
+        """
+        if self.settings.data.file is not None:
+            dataset = self._kept_file()
+            digest = "" if dataset is None else dataset.digest
+        else:
+            digest = self.manifest(run_id).dataset.digest if run_id else ""
+        return cast("Samples | None", self._peek(("samples", digest, run_id)))
+
+    def _kept_file(self) -> Dataset | None:
+        file = self.settings.data.file
+        if file is None:
+            return None
+        path = self.settings.resolve(file)
+        return cast("Dataset | None", self._peek(("file", path, *_stamp(path))))
 
     def explorer(self, dataset: Dataset) -> Explorer:
         """Return the explorer of a data set, one for all its runs and visitors; it prepares itself in a thread."""
@@ -278,6 +308,10 @@ class Catalogue:
                 read(self.default_run())
             except TagscopeError:
                 continue
+
+    def _peek(self, key: Hashable) -> Any:
+        with self._lock:
+            return self._kept.get(key)
 
     def _keep(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return what was made for this key, making it once however many ask; failures are not kept."""

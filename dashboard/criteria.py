@@ -40,6 +40,11 @@ _NUMBERS = re.compile(r"([0-9]{0,9})\.\.([0-9]{0,9})")
 _ESCAPED = re.compile(r"\\(.)|(\|)", re.DOTALL)
 
 
+def name_in_filter(attribute: str) -> str:
+    """Return what the engine's `Filter` calls the condition of an attribute of the state."""
+    return _SINGLE.get(attribute, attribute)
+
+
 class Chip(msgspec.Struct, frozen=True):
     """A condition that is set: the attribute of the state behind it, and its words for people, as plain text."""
 
@@ -95,7 +100,7 @@ def filter_of(state: SampleFilter) -> tuple[Filter, dict[str, str]]:
     values, problems = {}, {}
     for attribute in CONDITIONS:
         try:
-            values[_SINGLE.get(attribute, attribute)] = read_condition(attribute, getattr(state, attribute))
+            values[name_in_filter(attribute)] = read_condition(attribute, getattr(state, attribute))
         except FilterError as error:
             problems[attribute] = str(error)
     return Filter(**values), problems

@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
+from engine.dataset.problems import quoted
 from engine.errors import TagscopeError
-from engine.exploration.filter import Filter
+from engine.exploration.filter import FilterError
 from engine.runs.predictions import PROBABILITY_PREFIX
 
 if TYPE_CHECKING:
     from dashboard.catalogue import Catalogue
     from dashboard.samples import Samples
+    from engine.exploration.explorer import Explorer
     from engine.runs.bundle import Bundle
     from engine.runs.tokenizer import Tokenizer
 
 NEIGHBOURS = 6
 MOST_TOKENS = 3_000
+OTHER_VERSION = "another version of the data"
 
 
 class Token(msgspec.Struct, frozen=True):
@@ -48,20 +51,25 @@ class Remark(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What one run answered for the row; `probability` is that of the predicted tag."""
+    """What one run answered for the row; `probability` is that of the predicted tag.
+
+    `remark` says so where the run had another version of the data, in which the row may read differently.
+    """
 
     run: str
     split: str
     predicted: str
     probability: float | None
     correct: bool | None
+    remark: str = ""
 
 
 class Detail(msgspec.Struct, frozen=True):
-    """One row. `tokens` is None where the run has no tokenizer; `sentence` then says why."""
+    """One row of `num_rows`. `tokens` is None where the run has no tokenizer; `sentence` then says why."""
 
     id: str
     position: int
+    num_rows: int
     line: int
     tag: str
     created: str
@@ -99,7 +107,7 @@ def read_detail(catalogue: Catalogue, samples: Samples, run_id: str, row_id: str
     from engine.dataset.cleaning import DEFAULT_STEPS, clean
 
     explorer = samples.explorer
-    position = int(explorer.select(Filter(ids=(row_id,))).positions[0])
+    position = _position(explorer, row_id)
     row = explorer.rows([position]).iloc[0]
     fields = samples.dataset.fields
     raw = str(row["text"])
@@ -110,6 +118,7 @@ def read_detail(catalogue: Catalogue, samples: Samples, run_id: str, row_id: str
     return Detail(
         id=row_id,
         position=position,
+        num_rows=len(explorer.table),
         line=int(row["row"]),
         tag=_text(row["tag"]),
         created="" if row.isna()["created"] else f"{row['created']:%Y-%m-%d}",
@@ -122,7 +131,7 @@ def read_detail(catalogue: Catalogue, samples: Samples, run_id: str, row_id: str
         near=near,
         method=method,
         remarks=_remarks(samples, position),
-        answers=tuple(_answers(catalogue, run_id, row_id)),
+        answers=tuple(_answers(catalogue, samples, run_id, row_id)),
     )
 
 
@@ -153,6 +162,18 @@ def tokens_of(tokenizer: Tokenizer, text: str) -> tuple[Token, ...]:
     return tuple(Token(str(number)) for number in tokenizer.encode(text))
 
 
+def _position(explorer: Explorer, row_id: str) -> int:
+    """Return where a row is. A filter by id would find it, too, and put a mask into the cache for each row opened."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    with contextlib.suppress(UnicodeEncodeError):  # as of a broken link
+        position = pc.index(explorer.table.strings["id"], pa.scalar(row_id, pa.large_string())).as_py()
+        if position >= 0:
+            return int(position)
+    raise FilterError(f"The data has no row with the id {quoted(row_id)}; it may be of another version.")
+
+
 def _tokens(bundle: Bundle | None, cleaned: str) -> tuple[tuple[Token, ...] | None, int, str]:
     if bundle is None:
         return None, 0, "Tokens are those of a run; there is none for this data yet."
@@ -171,9 +192,9 @@ def _near(samples: Samples, position: int) -> tuple[tuple[Near, ...] | None, str
     found = drawn.neighbours(position, NEIGHBOURS, explorer.table.tag)
     rows = explorer.rows([one.position for one in found], ["id", "text"])
     texts = zip(found, rows["id"], rows["text"], strict=True)
-    return tuple(Near(_text(id), one.tag or "", _text(text), one.similarity) for one, id, text in texts), (
-        drawn.info.method.split(";")[0]
-    )
+    # What follows the semicolon is how the points were laid out; every row is compared with all others.
+    method = drawn.info.method.split(";")[0]
+    return tuple(Near(_text(id), one.tag or "", _text(text), one.similarity) for one, id, text in texts), method
 
 
 def _remarks(samples: Samples, position: int) -> tuple[Remark, ...] | None:
@@ -196,9 +217,13 @@ def _remarks(samples: Samples, position: int) -> tuple[Remark, ...] | None:
     return tuple(remarks)
 
 
-def _answers(catalogue: Catalogue, run_id: str, row_id: str) -> list[Answer]:
+def _answers(catalogue: Catalogue, samples: Samples, run_id: str, row_id: str) -> list[Answer]:
     answers = []
     for entry in sorted(catalogue.runs(), key=lambda entry: entry.run_id != run_id):
+        trained_on = entry.manifest.dataset
+        same = trained_on.digest == samples.digest
+        if not same and trained_on.name != samples.dataset.name:
+            continue  # the same id is another row there
         # A damaged run says so where it is shown itself.
         with contextlib.suppress(TagscopeError):
             row = _prediction(catalogue.store.open(entry.run_id), row_id)
@@ -213,6 +238,7 @@ def _answers(catalogue: Catalogue, run_id: str, row_id: str) -> list[Answer]:
                     predicted,
                     None if probability is None else float(probability),
                     predicted == tag if tag else None,
+                    "" if same else OTHER_VERSION,
                 )
             )
     return answers

@@ -53,9 +53,9 @@ class Job(Generic[Value]):
         self.status = Status()
 
     def start(self) -> Job[Value]:
-        """Begin, unless it has been begun; the thread ends with the process."""
+        """Begin, unless it goes on or is done; what failed is tried again. The thread ends with the process."""
         with self._lock:
-            if self._thread is None:
+            if self.status.state in ("waiting", "failed"):
                 self.status = Status("running")
                 self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 self._thread.start()

@@ -6,6 +6,7 @@ the first content, and it alone brings a dark theme without a reload, landmarks,
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import panel as pn
@@ -19,6 +20,7 @@ from dashboard.components.charts import import_plotting
 from dashboard.components.heading import hero_html
 from dashboard.components.layout import stack
 from dashboard.components.lazy import Lazy
+from dashboard.components.work import Worker
 from dashboard.sections.data import EXPLANATION, DataSection
 from dashboard.sections.inference import InferencePane
 from dashboard.sections.performance import PerformanceSection
@@ -73,8 +75,14 @@ def build_page(catalogue: Catalogue | None = None) -> pmui.Page:
     url = UrlState(url_fields(state, catalogue), bar.write, notice.say)
     if pn.state.location is not None:
         url.read(pn.state.location.search)
-    _settle_runs(state, catalogue)
-    bar.write(url.search(), push=False)
+
+    def settle(_nothing: object = None) -> None:
+        url.settle(lambda: _settle_runs(state, catalogue))
+
+    if catalogue.is_ready:
+        settle()
+    else:
+        Worker().run(lambda: _read_runs(catalogue), settle)
     url.follow()
     dark = _wants_dark()
     state.appearance.dark = bar.dark = dark
@@ -111,6 +119,8 @@ def url_fields(state: DashboardState, catalogue: Catalogue) -> list[Field]:
     """
 
     def run(value: str) -> None:
+        if not catalogue.is_ready:
+            return  # nobody waits for a big file here; a run that is not there is said by the sections
         try:
             known = {entry.run_id for entry in catalogue.runs()}
             if value and checked_run_id(value) not in known:
@@ -128,11 +138,14 @@ def url_fields(state: DashboardState, catalogue: Catalogue) -> list[Field]:
 
         return members
 
-    def of_samples() -> list[str]:
+    def of_samples() -> list[str] | None:
+        # What has not been read yet is no reason to wait: the section says what is not there.
         try:
-            return list(catalogue.samples(state.selection.run_id or catalogue.default_run()).facts.tags)
+            run_id = state.selection.run_id or catalogue.default_run()
+            samples = catalogue.kept_samples(run_id) if catalogue.is_ready else None
         except TagscopeError:
             return []
+        return None if samples is None else list(samples.facts.tags)
 
     selection, samples, question = state.selection, state.samples, state.question
     return [
@@ -156,6 +169,12 @@ def _settle_runs(state: DashboardState, catalogue: Catalogue) -> None:
     state.question.run_id = state.question.run_id or answering
 
 
+def _read_runs(catalogue: Catalogue) -> None:
+    # The sections say what is wrong.
+    with contextlib.suppress(TagscopeError):
+        catalogue.runs()
+
+
 def _sections(state: DashboardState, catalogue: Catalogue) -> pn.Column:
     def prepare() -> None:
         catalogue.report(state.selection.run_id or catalogue.default_run())
@@ -165,7 +184,7 @@ def _sections(state: DashboardState, catalogue: Catalogue) -> pn.Column:
     return stack(
         DataSection(**shared),
         _place("performance", Lazy(lambda: PerformanceSection(**shared), prepare=prepare, height=790)),
-        _place("inference", Lazy(lambda: InferencePane(**shared), height=460)),
+        _place("inference", Lazy(lambda: InferencePane(**shared), prepare=lambda: _read_runs(catalogue), height=460)),
         gap=56,
         css=":host { padding-bottom: 40px; }",
     )
@@ -179,9 +198,10 @@ def _place(name: str, lazy: Lazy) -> pn.Column:
 
 def _hero(state: DashboardState, catalogue: Catalogue) -> str:
     try:
-        return hero_html(catalogue.samples(state.selection.run_id).facts)
+        samples = catalogue.kept_samples(state.selection.run_id) if catalogue.is_ready else None
     except TagscopeError:
         return ""
+    return "" if samples is None else hero_html(samples.facts)
 
 
 def _wants_dark() -> bool:

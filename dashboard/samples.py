@@ -5,21 +5,23 @@ Made once per process, data set and run, and shared by all visitors; nothing in 
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
+import pandas as pd
 
 from dashboard.job import Job
 from engine.errors import TagscopeError
 from engine.exploration.explorer import Explorer
-from engine.exploration.table import FoundRows, Table
+from engine.exploration.table import FINDING_PREFIX, FoundRows, Table
+from engine.exploration.text_map import PLACE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import pandas as pd
 
     from engine.dataset.snapshot import Dataset
     from engine.exploration.filter import Filter
@@ -31,8 +33,9 @@ if TYPE_CHECKING:
 AUTOMATIC_ROWS = 20_000
 """Findings and map of more rows are computed when somebody asks for them, as they take minutes."""
 OUTCOMES = ("correct", "wrong")
-SCORE = "score"
-"""The column that the table has while a finding is chosen."""
+SCORE, PROPOSED, NOTE = FOUND_COLUMNS = ("finding:score", "finding:proposed", "finding:note")
+"""The columns that the table has while a finding is chosen; the last two where the finding says such a thing."""
+_KINDS_KEPT = 4
 _ROWS_AT_ONCE = 2_000
 
 
@@ -72,6 +75,8 @@ class Samples:
         The data set.
     explorer
         Of its rows, shared by the runs of the data set; by default one of its own.
+    text_map
+        The work on the map of its texts, shared likewise.
     predictions
         What a run answered, as `engine.runs.predictions.read_predictions` gives it.
     bundle
@@ -87,6 +92,7 @@ class Samples:
         self,
         dataset: Dataset,
         explorer: Explorer | None = None,
+        text_map: Job[TextMap] | None = None,
         predictions: pd.DataFrame | None = None,
         bundle: Bundle | None = None,
     ) -> None:
@@ -103,11 +109,21 @@ class Samples:
         self._explorer = base.with_columns(**known) if known else base
         self.findings: Job[Found] = Job(self._find, "findings")
         self.tokens: Job[int] = Job(self._count_tokens, "tokens")
-        self.map: Job[TextMap] = Job(self._draw_map, "map")
+        self.map: Job[TextMap] = text_map or map_job(dataset.digest, base)
+        self._mapped = False
+        self._source: Findings | None = None
+        self._said: OrderedDict[str, pd.DataFrame] = OrderedDict()
 
     @property
     def explorer(self) -> Explorer:
-        """The explorer with all that is known by now; another one as soon as findings or tokens arrive."""
+        """The explorer with all that is known by now; another one as soon as findings, tokens or the map arrive."""
+        text_map = self.map.value
+        if text_map is not None and not self._mapped:
+            with self._lock:
+                if not self._mapped:
+                    explorer = self._explorer.with_columns()
+                    explorer.attach_map(text_map)
+                    self._explorer, self._mapped = explorer, True
         return self._explorer
 
     @property
@@ -121,9 +137,13 @@ class Samples:
         return self.facts.num_rows <= AUTOMATIC_ROWS
 
     def shown_columns(self, filter: Filter) -> tuple[str, ...]:
-        """Columns of the table; with a finding chosen, its score comes first."""
-        columns = [*([SCORE] if filter.finding else []), "id", *(["created"] if self.has_dates else [])]
-        return (*columns, *self.dataset.fields.text_columns, "tag", *(["split"] if self.has_splits else []))
+        """Columns of the table; with a finding chosen, what it says of a row instead of what it is not about."""
+        texts = self.dataset.fields.text_columns
+        if filter.finding:
+            said = self._what_is_said(filter.finding)
+            return (SCORE, "id", *texts[: 1 if NOTE in said else None], "tag", *said.columns)
+        columns = ["id", *(["created"] if self.has_dates else []), *texts, "tag"]
+        return (*columns, *(["split"] if self.has_splits else []))
 
     def page(self, selection: Selection, sort: str, number: int, size: int) -> pd.DataFrame:
         """Return one page of the table.
@@ -133,8 +153,8 @@ class Samples:
         selection
             The rows that a filter leaves.
         sort
-            One of `shown_columns`, descending with a minus before it; else, and if empty, as the file has them, or the
-            worst first where a finding is chosen.
+            One of `shown_columns` without `PROPOSED` and `NOTE`, descending with a minus before it; else, and if empty,
+            as the file has them, or the worst first where a finding is chosen.
         number, size
             Which page, from 0, and how many rows it has.
 
@@ -143,11 +163,11 @@ class Samples:
         pandas.DataFrame
             Columns `shown_columns`; the index is the position in the data set.
         """
-        explorer, finding = self._explorer, selection.filter.finding
+        explorer, finding = self.explorer, selection.filter.finding
         columns = self.shown_columns(selection.filter)
-        inner = {SCORE: f"finding:{finding}"}
+        inner = {SCORE: f"{FINDING_PREFIX}{finding}"}
         column = sort.removeprefix("-")
-        if column not in columns:
+        if column not in columns or column in (PROPOSED, NOTE):
             column, sort = (SCORE, f"-{SCORE}") if finding else ("", "")
         frame = explorer.page(
             selection,
@@ -155,8 +175,10 @@ class Samples:
             ascending=not sort.startswith("-"),
             offset=number * size,
             size=size,
-            columns=[inner.get(name, name) for name in columns],
+            columns=[inner.get(name, name) for name in columns if name not in (PROPOSED, NOTE)],
         )
+        if finding:
+            frame = frame.join(self._what_is_said(finding))
         return frame.set_axis(list(columns), axis=1)
 
     def kept_findings(self) -> bool:
@@ -185,8 +207,28 @@ class Samples:
         from engine.findings.finder import find
 
         findings = find(self.dataset, bundle=self.bundle, progress=report)
+        self._source = findings
         self._extend(findings=_found_rows(findings))
         return Found(findings.items, findings)
+
+    def _what_is_said(self, kind: str) -> pd.DataFrame:
+        """Return what a finding says of its rows, by position; without the columns in which it says nothing."""
+        with self._lock:
+            if kind in self._said:
+                self._said.move_to_end(kind)
+                return self._said[kind]
+        said = pd.DataFrame()
+        if self._source is not None:
+            # A damaged file is said where the findings are listed.
+            with contextlib.suppress(TagscopeError):
+                rows = self._source.rows(kind)
+                rows = rows[rows["affected"]].set_index("position")
+                said = rows[["proposed_tag", "note"]].set_axis([PROPOSED, NOTE], axis=1).dropna(axis=1, how="all")
+        with self._lock:
+            self._said[kind] = said
+            while len(self._said) > _KINDS_KEPT:
+                self._said.popitem(last=False)
+        return said
 
     def _count_tokens(self, report: Callable[[str, float], None]) -> int:
         from engine.dataset.cleaning import clean, is_plain
@@ -196,7 +238,7 @@ class Samples:
         if self.bundle is None:
             raise DataError("Tokens are counted by the tokenizer of a run; choose a run of this data set.")
         tokenizer, steps = self.bundle.tokenizer(), self.bundle.manifest.cleaning
-        texts = self._explorer.table.strings["text"]
+        texts = self.explorer.table.strings["text"]
         totals = np.zeros(len(texts), np.int32)
         for start in range(0, len(texts), _ROWS_AT_ONCE):
             some = [text or "" for text in texts[start : start + _ROWS_AT_ONCE].to_pylist()]
@@ -206,19 +248,20 @@ class Samples:
         self._extend(tokens=totals, token_limit=tokenizer.max_tokens)
         return int(tokenizer.max_tokens)
 
-    def _draw_map(self, report: Callable[[str, float], None]) -> TextMap:
-        from engine.exploration.map_store import MapStore
-
-        drawn = MapStore().draw(
-            self.digest, self._explorer.words, progress=lambda share: report("Drawing the map", share)
-        )
-        with self._lock:
-            self._explorer.attach_map(drawn)
-        return drawn
-
     def _extend(self, **columns: Any) -> None:
         with self._lock:
             self._explorer = self._explorer.with_columns(**columns)
+
+
+def map_job(digest: str, explorer: Explorer) -> Job[TextMap]:
+    """Return the work of drawing the map of a data set, or of opening the one that is kept; nothing is begun."""
+
+    def draw(report: Callable[[str, float], None]) -> TextMap:
+        from engine.exploration.map_store import MapStore
+
+        return MapStore().draw(digest, explorer.words, progress=lambda share: report("Drawing the map", share))
+
+    return Job(draw, "map")
 
 
 class _NotKeptError(Exception):
@@ -239,9 +282,11 @@ def _facts(dataset: Dataset) -> Facts:
 
 def _titles(dataset: Dataset) -> dict[str, str]:
     """Title by column of the table."""
-    titles = {name: name[:1].upper() + name[1:] for name in ("created", "tag", "split", "outcome", "predicted", SCORE)}
+    titles = {name: name[:1].upper() + name[1:] for name in ("created", "tag", "split", "outcome", "predicted")}
+    titles |= {SCORE: "Score", PROPOSED: "Proposed tag", NOTE: "Note"}
     fields = dataset.fields
     named = zip(fields.text_columns, fields.text, strict=True)
+    titles[PLACE] = "place on the map"
     return {"id": "ID", **titles, **{column: name[:1].upper() + name[1:] for column, name in named}}
 
 

@@ -37,7 +37,21 @@ class SampleFilter(param.Parameterized):
     missing = param.String(default="", doc="Only samples with nothing in these columns, separated by |.")
     polygon = param.String(default="", doc="Only samples inside this polygon of the map: x,y;x,y;x,y.")
     sort = param.String(default="", doc="Column by which the table is sorted; descending with a minus before it.")
+    page = param.String(default="", doc="Page of the table, from 1; empty: the first.")
     row = param.String(default="", doc="Id of the sample whose details are shown; empty: none.")
+    terms = param.String(default="", doc="Tag whose characteristic words are shown; empty: that of the filter.")
+    against = param.String(default="", doc="Tag that these words are compared with; empty: all others.")
+    length = param.String(default="words", doc="What the chart of lengths counts: words or tokens.")
+    colour = param.String(default="tag", doc="What the map is coloured by.")
+
+    def __init__(self, **params: object) -> None:
+        super().__init__(**params)
+        # The first who watches: all others see a filter with the page that belongs to it.
+        rest = ("page", "row", "terms", "against", "length", "colour", "name")
+        self.param.watch(self._go_to_first_page, [name for name in self.param if name not in rest])
+
+    def _go_to_first_page(self, *_events: object) -> None:
+        self.page = ""
 
 
 class Question(param.Parameterized):

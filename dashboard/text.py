@@ -1,7 +1,7 @@
 """Text from people, on its way to the screen: always text, never markup.
 
 Everything that a file, a URL or a visitor supplied passes through here before it stands in HTML or in a plot.
-Cells of Tabulator and the labels of Material widgets show plain text already.
+The labels of Material widgets show plain text already.
 """
 
 from __future__ import annotations

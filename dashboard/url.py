@@ -7,6 +7,7 @@ no Panel: `components.address_bar` moves the query between browser and server.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, urlencode
@@ -107,6 +108,7 @@ class UrlState:
         self._report = report
         self._foreign: dict[str, str] = {}
         self._last_typed: str | None = None
+        self._last_search: str | None = None
         self._reading = False
         self._watchers: list[tuple[param.Parameterized, object]] = []
 
@@ -138,6 +140,17 @@ class UrlState:
                     setattr(field.owner, field.attribute, value)
         finally:
             self._reading = False
+            self._last_search = self.search()
+
+    def settle(self, change: Callable[[], None]) -> None:
+        """Change the state without a new step of the history, as when a default is named."""
+        self._reading = True
+        try:
+            change()
+        finally:
+            self._reading = False
+        self._last_search = self.search()
+        self._write(self._last_search, False)
 
     def search(self) -> str:
         """Query that leads back to the present state; texts too long for a link are left out."""
@@ -166,7 +179,11 @@ class UrlState:
             return
         push = not (field.typed and self._last_typed == field.name)
         self._last_typed = field.name if field.typed else None
-        self._write(self.search(), push)
+        search = self.search()
+        # What changes at once is heard of field by field, and is one step.
+        if search != self._last_search:
+            self._last_search = search
+            self._write(search, push)
 
 
 def check_length(name: str, limit: int) -> Callable[[str], None]:
@@ -179,12 +196,17 @@ def check_length(name: str, limit: int) -> Callable[[str], None]:
     return check
 
 
-def check_member(name: str, members: Callable[[], list[str]]) -> Callable[[str], None]:
-    """Make a check that refuses values that are not among `members()`; the sentence names those there are."""
+def check_member(name: str, members: Callable[[], list[str] | None]) -> Callable[[str], None]:
+    """Make a check that refuses values that are not among `members()`; the sentence names those there are.
+
+    Where `members()` is None, nobody knows them yet, and any short value is taken.
+    """
 
     def check(value: str) -> None:
         known = members()
-        if value and value not in known:
+        if known is None:
+            check_length(name, MAX_LINK_TEXT)(value)
+        elif value and value not in known:
             listed = ", ".join(plain_text(member, 40) for member in known[:6]) or "none"
             raise BadValue(
                 f"The link names the {name} “{plain_text(value, 60)}”, which is not there (there: {listed})."
@@ -193,7 +215,7 @@ def check_member(name: str, members: Callable[[], list[str]]) -> Callable[[str],
     return check
 
 
-def filter_fields(samples: param.Parameterized, tags: Callable[[], list[str]]) -> list[Field]:
+def filter_fields(samples: param.Parameterized, tags: Callable[[], list[str] | None]) -> list[Field]:
     """List the parameters that hold the filter of the Data section.
 
     Parameters
@@ -201,7 +223,7 @@ def filter_fields(samples: param.Parameterized, tags: Callable[[], list[str]]) -
     samples
         A `dashboard.state.SampleFilter`.
     tags
-        Returns the tags that may be named.
+        Returns the tags that may be named, None where the data has not been read yet.
 
     Returns
     -------
@@ -228,5 +250,16 @@ def filter_fields(samples: param.Parameterized, tags: Callable[[], list[str]]) -
         Field("find", samples, "text", check_length("text to find", MAX_LINK_TEXT), typed=True),
         *(Field(name, samples, name, check(name)) for name in names),
         Field("sort", samples, "sort", check_length("sort", 200)),
+        # After all that the page of the table depends on: whatever changes leads to its first page.
+        Field("page", samples, "page", _check_page),
         Field("row", samples, "row", check_length("row", MAX_LINK_TEXT)),
+        Field("terms", samples, "terms", check_member("tag whose words are shown", tags)),
+        Field("against", samples, "against", check_member("tag that words are compared with", tags)),
+        Field("length", samples, "length", check_member("length", lambda: ["words", "tokens"])),
+        Field("colour", samples, "colour", check_length("colour", 40)),
     ]
+
+
+def _check_page(value: str) -> None:
+    if not re.fullmatch("[1-9][0-9]{0,8}", value):
+        raise BadValue(f"The link's page “{plain_text(value, 40)}” is no number of a page; the first one is shown.")

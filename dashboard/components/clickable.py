@@ -24,28 +24,59 @@ class Clickable(JSComponent):
     """HTML in which every element with `data-pick` is a choice and every field with `data-name` an entry.
 
     A choice is made by a click or the Enter key. Text from people stands in the HTML only as `safe_text` returns it.
-    The element that has the focus keeps it when the HTML changes.
+    The element that has the focus keeps it when the HTML changes. What stands in a field is no part of the HTML: it is
+    written from `values`, and never into the field that somebody is typing in.
     """
 
     html = param.String(default="", doc="Markup, written by us.")
+    values = param.Dict(default={}, doc="Text by name of field; a field without one is empty.")
     picked = param.Dict(default={}, doc="The last choice: key and count, so that the same one twice is two events.")
-    entered = param.Dict(default={}, doc="The last entry: name, value and count.")
+    entered = param.Dict(default={}, doc="What was entered and not heard of yet: text by name, and a count.")
+    heard = param.Integer(default=0, doc="Count of the last entry that was heard of.")
 
     _esm = """
     export function render({model}) {
       const root = document.createElement("div")
+      const focused = () => {
+        const element = root.getRootNode().activeElement
+        return element && root.contains(element) ? element : null
+      }
+      // The field that was changed since it was entered, and whether by typing or in a calendar.
+      let changed = null
+      let typing = false
+      // What was entered and the server has not heard of: its values are older than that.
+      const waiting = new Map()
+      const text_of = (name) => waiting.get(name)?.value ?? model.values[name] ?? ""
+      const fill = () => {
+        for (const field of root.querySelectorAll("[data-name]")) {
+          if (field !== focused()) { field.value = text_of(field.dataset.name) }
+        }
+      }
       const draw = () => {
-        const focused = root.getRootNode().activeElement
-        const data = focused && root.contains(focused) ? focused.dataset : {}
+        const {pick, name} = focused()?.dataset ?? {}
         root.innerHTML = model.html
-        const kept = data.pick !== undefined ? `[data-pick="${CSS.escape(data.pick)}"]`
-          : data.name !== undefined ? `[data-name="${CSS.escape(data.name)}"]` : null
-        if (kept) { root.querySelector(kept)?.focus({preventScroll: true}) }
+        fill()
+        const kept = pick !== undefined ? `[data-pick="${CSS.escape(pick)}"]`
+          : name !== undefined ? `[data-name="${CSS.escape(name)}"]` : null
+        for (const element of kept ? root.querySelectorAll(kept) : []) {
+          element.focus({preventScroll: true})
+          if (focused() === element) { break }
+        }
         root.querySelector("[data-focus]")?.focus({preventScroll: true})
+      }
+      const enter = (field) => {
+        changed = null
+        const {name} = field.dataset
+        // What is no date or number yet reads as empty, which would take the condition out.
+        if (name === undefined || field.validity.badInput || field.value === text_of(name)) { return }
+        const count = (model.entered.count ?? 0) + 1
+        waiting.set(name, {value: field.value, count})
+        // All of them: of two that follow each other quickly, the server hears only the second.
+        model.entered = {values: Object.fromEntries([...waiting].map(([name, {value}]) => [name, value])), count}
       }
       const pick = (event) => {
         const target = event.target.closest?.("[data-pick]")
-        if (target && root.contains(target) && !target.disabled) {
+        if (target && root.contains(target) && !target.disabled && target.ariaDisabled !== "true") {
           model.picked = {key: target.dataset.pick, count: (model.picked.count ?? 0) + 1}
           return true
         }
@@ -54,15 +85,26 @@ class Clickable(JSComponent):
       root.addEventListener("click", pick)
       root.addEventListener("keydown", (event) => {
         const escape = root.querySelector("[data-escape]")
+        typing = event.key !== "Enter"
         if (event.key === "Escape" && escape) { escape.click() }
+        else if (event.key === "Enter" && changed === event.target) { enter(event.target) }
         else if (event.key === "Enter" && event.target.tagName !== "BUTTON" && pick(event)) { event.preventDefault() }
       })
+      root.addEventListener("pointerdown", () => { typing = false })
+      root.addEventListener("input", (event) => { changed = event.target })
       root.addEventListener("change", (event) => {
-        const {name} = event.target.dataset
-        if (name !== undefined) {
-          model.entered = {name, value: event.target.value, count: (model.entered.count ?? 0) + 1}
-        }
+        // While a year is being typed, each of its digits makes another whole date.
+        if (event.target.type === "date" && typing) { changed = event.target } else { enter(event.target) }
       })
+      root.addEventListener("focusout", (event) => {
+        if (changed === event.target) { enter(changed) }
+        setTimeout(fill, 0)
+      })
+      model.on("heard", () => {
+        for (const [name, {count}] of [...waiting]) { if (count <= model.heard) { waiting.delete(name) } }
+        fill()
+      })
+      model.on("values", fill)
       model.on("html", draw)
       draw()
       return root
@@ -82,9 +124,14 @@ class Clickable(JSComponent):
         if on_pick is not None:
             self.param.watch(lambda event: on_pick(str(event.new.get("key", ""))), "picked")
         if on_enter is not None:
-            self.param.watch(
-                lambda event: on_enter(str(event.new.get("name", "")), str(event.new.get("value", ""))), "entered"
-            )
+            self.param.watch(lambda event: self._hear(event.new, on_enter), "entered")
+
+    def _hear(self, entered: dict[str, Any], on_enter: Callable[[str, str], None]) -> None:
+        try:
+            for name, value in entered.get("values", {}).items():
+                on_enter(str(name), str(value))
+        finally:
+            self.heard = int(entered.get("count", 0))
 
     # Nothing of ours is read as a template.
     _stylesheets: ClassVar[list[str]] = []

@@ -23,6 +23,7 @@ from bokeh.models import (
 from bokeh.plotting import figure
 from panel.viewable import Viewer
 
+from dashboard.components.figures import ring_for_keys_only
 from dashboard.theme import palette
 from engine.exploration.raster import Window
 
@@ -126,6 +127,7 @@ class PointMap(Viewer):
         plot.on_event(SelectionGeometry, self._drawn)
         plot.on_event(Tap, self._clicked)
         plot.on_event(RangesUpdate, self._moved)
+        ring_for_keys_only(plot)
         plot.styles = {"cursor": "crosshair"}
         return plot
 

@@ -6,29 +6,42 @@ one small message here, where a plot that is drawn anew costs some hundred.
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 import panel as pn
 import param
-from bokeh.models import ColumnDataSource, FixedTicker, HoverTool, Range1d, Span
+from bokeh.models import ColumnDataSource, CustomJS, FixedTicker, HoverTool, Range1d, Span
 from bokeh.plotting import figure
 from panel.viewable import Viewer
 
+from dashboard.components.figures import ring_for_keys_only
 from dashboard.text import label_text
 from dashboard.theme import FONT, palette
 
 if TYPE_CHECKING:
     from dashboard.state import Appearance
 
+CLEAR = "#00000000"
+"""The colour of a rectangle that is only there to be clicked."""
 _MARGIN = 10
+# Of drawings that a click may have meant: it can be on its way while the next one is.
+_REMEMBERED = 8
+# Which drawing the browser shows goes along with a click.
+_TELL = """
+const {n} = clicked.data
+clicked.data = {x: [cb_obj.x], y: [cb_obj.y], turn: [source.data.turn[0] ?? -1], n: [n[0] + 1]}
+"""
 
 
 class Rectangle(msgspec.Struct, frozen=True):
     """One rectangle in the units of the axes.
 
-    `key` says which choice a click on it is, and `tip` what hovering says, as text from anywhere.
+    `key` names the choice that a click on it is, in this drawing and in the next one, and `tip` is what hovering says,
+    as text from anywhere.
     """
 
     left: float
@@ -36,7 +49,7 @@ class Rectangle(msgspec.Struct, frozen=True):
     bottom: float
     top: float
     colour: str
-    key: int
+    key: str
     tip: str
 
 
@@ -59,8 +72,8 @@ class Chart(msgspec.Struct, frozen=True):
         Place on the horizontal axis with a dashed line.
     title
         Of the horizontal axis.
-    whole_rows
-        Whether a click anywhere in a row is one on its first rectangle.
+    row_keys
+        The choice that a click in a row is where it hits no rectangle, on its label for example; empty for none.
     """
 
     rectangles: tuple[Rectangle, ...]
@@ -73,7 +86,7 @@ class Chart(msgspec.Struct, frozen=True):
     mark: float | None = None
     title: str = ""
     downwards: bool = False
-    whole_rows: bool = False
+    row_keys: tuple[str, ...] = ()
 
 
 class RectangleChart(Viewer):
@@ -88,13 +101,15 @@ class RectangleChart(Viewer):
     columns_have_labels = param.Boolean(default=False, constant=True, doc="Whether charts label the horizontal axis.")
     rows_have_labels = param.Boolean(default=False, constant=True, doc="Whether charts label the vertical axis.")
     chart = param.ClassSelector(class_=Chart, default=None, doc="What is drawn; None: nothing yet.")
-    picked = param.Dict(default={}, doc="The last click: key of the rectangle, and a count.")
+    picked = param.Dict(default={}, doc="The last click: the key of what was clicked, and a count.")
 
     def __init__(self, appearance: Appearance, **params: Any) -> None:
         super().__init__(**params)
         self._appearance = appearance
-        names = ("left", "right", "bottom", "top", "colour", "tip")
+        names = ("left", "right", "bottom", "top", "colour", "tip", "turn")
         self._source = ColumnDataSource({name: [] for name in names})
+        self._clicked = ColumnDataSource({"x": [0.0], "y": [0.0], "turn": [-1], "n": [0]})
+        self._drawn: deque[tuple[int, Chart]] = deque(maxlen=_REMEMBERED)
         self._figures = ColumnDataSource({"x": [], "y": [], "text": []})
         # Panel gives a figure the theme of its own; ours is set below.
         self._plot = self._make()
@@ -108,16 +123,15 @@ class RectangleChart(Viewer):
         """Return the view."""
         return self._pane
 
-    def hit(self, x: float, y: float) -> int | None:
-        """Return the key of the rectangle at a point, None if there is none; coordinates are those of the axes."""
-        chart: Chart | None = self.chart
+    def hit(self, x: float, y: float, chart: Chart | None = None) -> str:
+        """Return the key of what is at a point, empty if nothing is; coordinates are those of the axes."""
+        chart = chart or self.chart
         if chart is None:
-            return None
+            return ""
         for one in reversed(chart.rectangles):
-            across = chart.whole_rows or one.left <= x < one.right
-            if across and min(one.bottom, one.top) <= y < max(one.bottom, one.top):
+            if one.left <= x < one.right and min(one.bottom, one.top) <= y < max(one.bottom, one.top):
                 return one.key
-        return None
+        return chart.row_keys[int(y)] if 0 <= y < len(chart.row_keys) else ""
 
     def _make(self) -> Any:
         plot = figure(
@@ -140,7 +154,9 @@ class RectangleChart(Viewer):
         plot.add_layout(self._mark)
         # The value stands escaped in the tooltip, as Bokeh does unless told otherwise.
         plot.add_tools(HoverTool(renderers=[quads], tooltips=[("", "@tip")], point_policy="follow_mouse"))
-        plot.on_event("tap", self._tapped)
+        plot.js_on_event("tap", CustomJS(args={"source": self._source, "clicked": self._clicked}, code=_TELL))
+        self._clicked.on_change("data", self._tapped)
+        ring_for_keys_only(plot)
         plot.styles = {"cursor": "pointer"}
         for axis in (plot.xaxis[0], plot.yaxis[0]):
             axis.update(
@@ -159,9 +175,15 @@ class RectangleChart(Viewer):
                 axis.ticker = FixedTicker(ticks=[])
         return plot
 
-    def _tapped(self, event: Any) -> None:
-        key = self.hit(event.x, event.y)
-        if key is not None:
+    def _tapped(self, _name: str, _old: Any, new: Any) -> None:
+        """Take a click for what the browser showed, which may not be what is on its way there."""
+        try:
+            x, y, turn = (float(new[name][0]) for name in ("x", "y", "turn"))
+        except (KeyError, IndexError, TypeError, ValueError):
+            return  # nothing that our page sends
+        chart = dict(self._drawn).get(int(turn)) if math.isfinite(turn) else None
+        key = self.hit(x, y, chart) if chart is not None else ""
+        if key:
             self.picked = {"key": key, "count": self.picked.get("count", 0) + 1}
 
     def _style(self, *_events: object) -> None:
@@ -188,6 +210,9 @@ class RectangleChart(Viewer):
         }
         columns["colour"] = [one.colour for one in rectangles]
         columns["tip"] = [label_text(one.tip, 160) for one in rectangles]
+        turn = self._drawn[-1][0] + 1 if self._drawn else 0
+        self._drawn.append((turn, chart))
+        columns["turn"] = np.full(len(rectangles), turn, np.int32)
         xs, ys, texts = (list(part) for part in zip(*chart.figures, strict=True)) if chart.figures else ([], [], [])
         if plot.height != chart.pixels:
             plot.height = chart.pixels

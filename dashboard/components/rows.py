@@ -31,23 +31,26 @@ th[aria-sort=descending] button::after {{ content: " ↓"; opacity: 1; }}
 td {{ padding: 9px 10px; vertical-align: top; font-variant-numeric: tabular-nums; }}
 tbody tr {{ border-top: 1px solid {colour("line")}; cursor: pointer; }}
 tbody tr:first-child {{ border-top: none; }}
-tbody tr:hover, tbody tr[aria-selected=true] {{ background: {colour("raised")}; }}
+tbody tr:hover, tbody tr.open {{ background: {colour("raised")}; }}
 td div {{ display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3; overflow: hidden;
   overflow-wrap: anywhere; }}
+td button {{ overflow-wrap: anywhere; }}
+.busy {{ opacity: 0.5; }}
 .id {{ width: 84px; }} .created {{ width: 100px; }} .tag {{ width: 190px; }} .split {{ width: 90px; }}
-.score {{ width: 74px; }} .text-0 {{ width: 26%; }}
+.score {{ width: 74px; }} .proposed {{ width: 150px; }} .text-0 {{ width: 26%; }} .note {{ width: auto; }}
 .none {{ padding: 40px 20px; text-align: center; color: {colour("muted")}; font-size: 15px; }}
 .pager {{ display: flex; gap: 8px; align-items: center; justify-content: flex-end; padding: 10px 0 0;
   color: {colour("muted")}; font-size: 14px; font-variant-numeric: tabular-nums; }}
 .pager button {{ color: {colour("text")}; border: 1px solid {colour("line")}; border-radius: 6px; padding: 4px 12px; }}
-.pager button:not(:disabled):hover {{ background: {colour("raised")}; }}
-@media (max-width: 1000px) {{ .created, .split {{ display: none; }} .tag {{ width: 140px; }} }}
-@media (max-width: 640px) {{ .id, .text-1, .text-2 {{ display: none; }} .text-0 {{ width: auto; }} }}
+.pager button:not([aria-disabled]):hover {{ background: {colour("raised")}; }}
+.pager [aria-disabled] {{ cursor: default; opacity: 0.45; }}
+@media (max-width: 1000px) {{ .created, .split {{ display: none; }} .tag, .proposed {{ width: 120px; }} }}
+@media (max-width: 640px) {{ .id, .text-1, .text-2 {{ display: none; }} .text-0, .note {{ width: auto; }} }}
 """
 
 
 class RowTable(Viewer):
-    """One page of rows; titles sort, rows open.
+    """One page of rows; titles sort, rows open by a click anywhere or by the button in their first text.
 
     Examples
     --------
@@ -60,14 +63,16 @@ class RowTable(Viewer):
     sort = param.String(default="", doc="Column by which rows are sorted; descending with a minus before it.")
     opened = param.String(default="", doc="Id of the row that is open; empty: none.")
     titles = param.Dict(default={}, doc="Title by column.")
-    texts = param.List(default=[], doc="Columns of text.")
+    texts = param.List(default=[], doc="Columns of text; the first of them is there on every screen.")
+    unsorted = param.List(default=[], doc="Columns that cannot be sorted.")
+    busy = param.Boolean(default=False, doc="Whether another page is being found, and takes long.")
     wanted = param.Dict(default={}, doc="What was chosen last: row (of the index), sort or page, and a count.")
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self._view = Clickable(CSS, on_pick=self._picked, min_height=120)
         self._draw()
-        self.param.watch(self._draw, ["frame", "total", "number", "sort", "opened"])
+        self.param.watch(self._draw, ["frame", "total", "number", "sort", "opened", "busy"])
 
     def __panel__(self) -> pn.viewable.Viewable:
         """Return the view."""
@@ -87,7 +92,8 @@ class RowTable(Viewer):
         elif kind == "row" and self.frame is not None:
             value = int(rest)
         elif kind == "page":
-            value = min(max(int(rest), 0), self.pages - 1)
+            places = {"first": 0, "previous": self.number - 1, "next": self.number + 1, "last": self.pages - 1}
+            value = min(max(places[rest], 0), self.pages - 1)
         self.wanted = {kind: value, "count": self.wanted.get("count", 0) + 1}
 
     def _draw(self, *_events: object) -> None:
@@ -96,48 +102,60 @@ class RowTable(Viewer):
     def _html(self) -> str:
         frame: pd.DataFrame = self.frame
         classes = [self._class(name) for name in frame.columns]
-        heads = "".join(
-            f'<th class="{classes[place]}" aria-sort="{self._direction(name)}"><button data-pick="sort:{place}" '
-            f'title="Sort by {safe_text(self.titles.get(name, name), 40)}">'
-            f"{safe_text(self.titles.get(name, name), 40)}</button></th>"
-            for place, name in enumerate(frame.columns)
-        )
+        heads = "".join(self._head(place, name, classes[place]) for place, name in enumerate(frame.columns))
         columns = [frame[name].tolist() for name in frame.columns]
-        opened = [str(str(id) == self.opened).lower() for id in frame["id"].tolist()]
-        rows = "".join(
-            f'<tr tabindex="0" data-pick="row:{frame.index[row]}" aria-selected="{opened[row]}">'
-            + "".join(
-                f'<td class="{css}"><div>{_cell(column[row])}</div></td>'
-                for css, column in zip(classes, columns, strict=True)
+        ids = frame["id"].tolist()
+        opens = next((place for place, css in enumerate(classes) if css == "text-0"), classes.index("id"))
+        rows = ""
+        for row, id in enumerate(ids):
+            key, is_open = f"row:{frame.index[row]}", str(id) == self.opened
+            cells = [_cell(column[row]) for column in columns]
+            cells[opens] = (
+                f'<button data-pick="{key}" aria-expanded="{str(is_open).lower()}" '
+                f'title="Open {safe_text(id, 40)}">{cells[opens] or "–"}</button>'
             )
-            + "</tr>"
-            for row in range(len(frame))
-        )
+            inner = "".join(
+                f'<td class="{css}"><div>{cell}</div></td>' for css, cell in zip(classes, cells, strict=True)
+            )
+            rows += f'<tr data-pick="{key}"{" class=open" if is_open else ""}>{inner}</tr>'
         body = (
             f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
             if rows
             else f'<div class="none">{EMPTY}</div>'
         )
-        return f'<div class="frame ts-rows">{body}</div>{self._pager()}'
+        busy = str(bool(self.busy)).lower()
+        css = " busy" if self.busy else ""
+        return f'<div class="frame ts-rows{css}" aria-busy="{busy}">{body}</div>{self._pager()}'
+
+    def _head(self, place: int, name: str, css: str) -> str:
+        title = safe_text(self.titles.get(name, name), 40)
+        if name in self.unsorted:
+            return f'<th class="{css}">{title}</th>'
+        return (
+            f'<th class="{css}" aria-sort="{self._direction(name)}"><button data-pick="sort:{place}" '
+            f'title="Sort by {title}">{title}</button></th>'
+        )
 
     def _pager(self) -> str:
         last = self.pages - 1
         if not last:
             return ""
 
-        def button(label: str, number: int, name: str) -> str:
-            off = " disabled" if not 0 <= number <= last or number == self.number else ""
-            return f'<button data-pick="page:{number}" aria-label="{name}"{off}>{label}</button>'
+        def button(label: str, name: str, there: bool) -> str:
+            # Not disabled: the focus would be lost on the way to the last page.
+            off = "" if there else ' aria-disabled="true"'
+            return f'<button data-pick="page:{name}" aria-label="{name.capitalize()} page"{off}>{label}</button>'
 
+        back, on = self.number > 0, self.number < last
         return (
-            f'<nav class="pager" aria-label="Pages">{button("«", 0, "First page")}'
-            f"{button('‹ Previous', self.number - 1, 'Previous page')}"
+            '<nav class="pager" aria-label="Pages">'
+            f"{button('«', 'first', back)}{button('‹ Previous', 'previous', back)}"
             f"<span>Page {self.number + 1:,} of {self.pages:,}</span>"
-            f"{button('Next ›', self.number + 1, 'Next page')}{button('»', last, 'Last page')}</nav>"
+            f"{button('Next ›', 'next', on)}{button('»', 'last', on)}</nav>"
         )
 
     def _class(self, name: str) -> str:
-        return f"text-{min(self.texts.index(name), 2)}" if name in self.texts else name
+        return f"text-{min(self.texts.index(name), 2)}" if name in self.texts else name.rpartition(":")[2]
 
     def _direction(self, name: str) -> str:
         return {name: "ascending", f"-{name}": "descending"}.get(self.sort, "none")

@@ -13,7 +13,7 @@ from dashboard.sections.base import Section
 from dashboard.sections.explore.charts import LengthsChart, MissingChart, TagsChart, TermsChart, TimelineChart
 from dashboard.sections.explore.controls import Facets, FilterFields, Strip
 from dashboard.sections.explore.drawer import Drawer
-from dashboard.sections.explore.exploration import Exploration
+from dashboard.sections.explore.exploration import Exploration, run
 from dashboard.sections.explore.findings import FindingsList
 from dashboard.sections.explore.samples_table import SamplesTable
 from dashboard.sections.explore.text_map import TextMapView
@@ -57,10 +57,12 @@ class DataSection(Section):
         self._fields = FilterFields(self.exploration)
         self._table = SamplesTable(self.exploration)
         self._drawer = Drawer(self.exploration)
+        self._body: pn.Column | None = None
         strip, facets = Strip(self.exploration), Facets(self.exploration)
-        samples, problem = self._read(self._run_id())
-        # The first rows are found before the charts are made: each then draws them once.
-        self._fill(samples, problem)
+        # What somebody has read before is shown at once: the first rows are found before the charts are made, so that
+        # each draws them once.
+        if not self._kept():
+            self._read_later()
         self._body = stack(
             columns(
                 surface(self._hero, fill=True),
@@ -75,10 +77,10 @@ class DataSection(Section):
             self._later(lambda one: columns(TermsChart(one), MissingChart(one)), 460),
             self._drawer,
             gap=20,
-            visible=samples is not None,
+            visible=self.exploration.samples is not None,
         )
         self._view = section("data", section_heading("Data", EXPLANATION), self._message, self._body)
-        self.state.selection.param.watch(self._run_changed, "run_id")
+        self.state.selection.param.watch(lambda _event: self._read_later(), "run_id")
 
     def __panel__(self) -> pn.viewable.Viewable:
         """Return the view."""
@@ -90,26 +92,38 @@ class DataSection(Section):
             return build(self.exploration)
         return Lazy(lambda: build(self.exploration), height=height)
 
+    def _kept(self) -> bool:
+        """Show what has been read before; return whether there is such a thing."""
+        try:
+            samples = self.catalogue.kept_samples(self._run_id()) if self.catalogue.is_ready else None
+        except TagscopeError:
+            return False
+        if samples is not None:
+            self._fill(samples, "")
+        return samples is not None
+
+    def _read_later(self) -> None:
+        """Read in a thread, as a million rows take a while; at once where no server is, as in a notebook."""
+        run(self._worker, lambda: self._read(self._run_id()), lambda read: self._fill(*read), working=self._work)
+
     def _read(self, run_id: str) -> tuple[Samples | None, str]:
         try:
             return self.catalogue.samples(run_id), ""
         except TagscopeError as error:
             return None, str(error)
 
-    def _run_changed(self, _event: object) -> None:
-        run_id = self._run_id()
-        self._worker.run(lambda: self._read(run_id), lambda read: self._refill(*read))
-
-    def _refill(self, samples: Samples | None, problem: str) -> None:
-        self._body.visible = samples is not None
-        self._fill(samples, problem)
+    def _work(self, busy: bool) -> None:
+        if self._body is not None and self.exploration.samples is not None:
+            self._body.loading = busy
+        elif busy:
+            self._message.param.update(text="The data is being read …", kind="hint")
 
     def _fill(self, samples: Samples | None, problem: str) -> None:
         """Show a data set, or say why there is none."""
-        self._message.text = problem
+        self._message.param.update(text=problem, kind="problem")
         if samples is not None:
             self._hero.object = hero_html(samples.facts)
-        self.exploration.samples = samples
-        self._fields.offer()
+        if self._body is not None:
+            self._body.visible = samples is not None
         self.exploration.open(samples)
         self._drawer.open()

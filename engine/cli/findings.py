@@ -16,7 +16,10 @@ from engine.cli.options import AsJson, Created, Data, Id, Label, Text, data_file
 from engine.console import err, out, print_left_out
 
 if TYPE_CHECKING:
+    from engine.findings.contract import Finding
     from engine.findings.store import Findings
+
+_LINES = 3
 
 
 def findings(
@@ -82,7 +85,7 @@ def findings(
 def print_findings(found: Findings) -> None:
     """Print each finding with its number of rows, then what was not found and what could not be looked for."""
     table = Table(
-        Column("rows", justify="right", no_wrap=True),
+        Column(f"of {found.total:,} rows", justify="right", no_wrap=True),
         Column("finding", min_width=16),
         Column("what was found"),
         Column("what to do"),
@@ -90,12 +93,13 @@ def print_findings(found: Findings) -> None:
         padding=(0, 1, 0, 0),
     )
     for item in found.items:
-        if item.affected or (item.computed and item.table and item.severity):
-            cells = (f"{item.affected:,}", f"{item.title}\n{item.kind}", item.sentence, item.advice)
+        if item.noteworthy:
+            found_there = "\n".join([item.sentence, *_lines(item)])
+            cells = (f"{item.affected:,}", f"{item.title}\n{item.kind}", found_there, item.advice)
             table.add_row(*map(Cell, cells))
     if table.row_count:
         out.print(table)
-    clear = [item.title for item in found.items if item.computed and not item.affected]
+    clear = [item.title for item in found.items if item.computed and not item.noteworthy]
     if clear:
         out.print(f"Nothing found: {'; '.join(clear)}.", markup=False)
     reasons: dict[str, list[str]] = {}
@@ -104,3 +108,12 @@ def print_findings(found: Findings) -> None:
             reasons.setdefault(item.sentence, []).append(item.title)
     for reason, titles in reasons.items():
         out.print(f"Not looked for: {'; '.join(titles)}. {reason}", markup=False)
+
+
+def _lines(item: Finding) -> list[str]:
+    """Return the first figures that belong to no single row, and how many more there are in the JSON."""
+    figures = item.figures
+    lines = [
+        "- " + ", ".join(f"{name} {value}" for name, value in entry.items() if value) for entry in figures[:_LINES]
+    ]
+    return lines + ([f"- and {len(figures) - _LINES:,} more (--json)"] if len(figures) > _LINES else [])

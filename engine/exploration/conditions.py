@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ from engine.exploration.progress import check
 from engine.exploration.query import Pattern, Phrase, parse_query
 from engine.exploration.selection import Selection
 from engine.exploration.table import NO_DAY
+from engine.exploration.text_map import PLACE, TextMap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from engine.exploration.table import Table
-    from engine.exploration.text_map import TextMap
     from engine.exploration.words import Words
 
 CATEGORY_OF = {"tags": "tag", "splits": "split", "outcomes": "outcome", "predicted": "predicted"}
@@ -65,12 +67,18 @@ class Conditions:
         self._text_map = text_map
         self._threads = threads
         self.cache = MaskCache(cache_bytes)
+        # What somebody looks at is there once, whole; what was looked at before lies packed in the cache.
+        self._held: weakref.WeakValueDictionary[Filter, Selection] = weakref.WeakValueDictionary()
+        self._holding = threading.Lock()
 
     def select(self, filter: Filter, stop: Callable[[], bool] | None = None) -> Selection:
         """Return the rows that meet a filter; see `engine.exploration.explorer.Explorer.select`."""
+        held = self._held.get(filter)
+        if held is not None:
+            return held
         kept = self.cache.get(filter)
         if kept is not None:
-            return Selection(filter, kept)
+            return self._hold(Selection(filter, kept))
         mask = np.ones(len(self._table), bool)
         patterns = []
         for condition in _conditions(filter):
@@ -86,7 +94,12 @@ class Conditions:
                 mask &= self._mask(condition, stop)
         mask.flags.writeable = False
         self.cache.put(filter, mask)
-        return Selection(filter, mask)
+        return self._hold(Selection(filter, mask))
+
+    def _hold(self, selection: Selection) -> Selection:
+        """Return the selection of this filter that others hold; this one if nobody does."""
+        with self._holding:
+            return self._held.setdefault(selection.filter, selection)
 
     def _mask(self, condition: tuple[str, Any], stop: Callable[[], bool] | None) -> NDArray[np.bool_]:
         """Return the rows that meet one condition, from the cache if they are there."""
@@ -119,6 +132,8 @@ class Conditions:
                 return _inside(table.tokens, value)
             case "finding":
                 return table.finding(value).rows
+            case "missing" if value == PLACE:
+                return self._text_map().nowhere()
             case "missing":
                 return table.missing(value)
             case "polygon":

@@ -64,8 +64,7 @@ class Explorer:
         self._cache_bytes = cache_bytes
         self._threads = threads or min(4, _cores())
         self._words = _LazyWords(table.strings["text"])
-        self._orders: dict[str, Order] = {}
-        self._sorting = threading.Lock()
+        self._orders = {name: _LazyOrder() for name in table.columns}
         self._map: TextMap | None = None
         self._conditions = self._new_conditions()
         if text_map is not None:
@@ -87,7 +86,8 @@ class Explorer:
         other = Explorer(self.table.with_columns(**columns), cache_bytes=self._cache_bytes, threads=self._threads)
         changed = {*columns, *(f"{FINDING_PREFIX}{name}" for name in columns.get("findings") or ())}
         other._words = self._words
-        other._orders = {name: order for name, order in self._orders.items() if name not in changed}
+        # Shared also before they are computed: what `prepare` sorts later on serves both.
+        other._orders |= {name: order for name, order in self._orders.items() if name not in changed}
         if self._map is not None:
             other.attach_map(self._map)
         return other
@@ -185,16 +185,13 @@ class Explorer:
         FilterError
             If there is no such column.
         """
-        order = self._orders.get(column)
-        if order is None:
-            # The words have a lock of their own, and who holds this one must not wait long for another.
-            values = self._values(column)
-            with self._sorting:
-                order = self._orders.get(column)
-                if order is None:
-                    order = order_of_days(values, self.table.days) if column == "created" else Order(values)
-                    self._orders[column] = order
-        return order
+        if column not in self._orders:
+            self._values(column)  # raises, as there is no such column
+        return self._orders[column].get(lambda: self._sort(column))
+
+    def _sort(self, column: str) -> Order:
+        values = self._values(column)
+        return order_of_days(values, self.table.days) if column == "created" else Order(values)
 
     def _values(self, column: str) -> Any:
         """Return what a column is sorted by."""
@@ -250,7 +247,7 @@ class Explorer:
         if sort_by is not None:
             rows = self.order(sort_by).sorted(selection.mask, ascending=ascending)
         else:
-            rows = selection.positions if ascending else selection.positions[::-1]
+            rows = selection.positions[:: 1 if ascending else -1]
         offset = max(offset, 0)
         return self.rows(rows[offset : offset + max(size, 0)], columns)
 
@@ -274,6 +271,21 @@ class Explorer:
         if isinstance(values, pa.Array):
             return pd.array(values.take(pa.array(places)).to_pylist(), dtype="str")
         return values[places]
+
+
+class _LazyOrder:
+    """The order of the rows by one column, computed by the first who asks while others wait."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._order: Order | None = None
+
+    def get(self, make: Callable[[], Order]) -> Order:
+        if self._order is None:
+            with self._lock:
+                if self._order is None:
+                    self._order = make()
+        return self._order
 
 
 class _LazyWords:

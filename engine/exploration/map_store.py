@@ -23,7 +23,7 @@ from engine.disk import encode_json, publish
 from engine.exploration.layout import ANCHORS, lay_out
 from engine.exploration.progress import part, unheard
 from engine.exploration.text_map import MapInfo, TextMap
-from engine.exploration.vectors import WIDTH, Embeddings, shorter_vectors, word_vectors
+from engine.exploration.vectors import Embeddings, embedding_source, shorter_vectors, word_source, word_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from engine.exploration.words import Words
 
-_VERSION = 1  # raise it whenever another map comes out of the same data
+_VERSION = 2  # raise it whenever another map, or other words about it, come out of the same data
 _STALE_SECONDS = 24 * 3600
 _FILES = ("points.npy", "vectors.npy")
 
@@ -116,13 +116,12 @@ class MapStore:
         started = time.monotonic()
         to_vectors = part(progress, 0, 0.3)
         if embeddings is None:
-            vectors = word_vectors(words(), to_vectors)
-            source = f"TF-IDF of words, {vectors.shape[1]} main directions"
+            own = words()
+            vectors = word_vectors(own, to_vectors)
+            source = word_source(own, vectors.shape[1])
         else:
             vectors = shorter_vectors(embeddings, to_vectors)
-            width = embeddings.vectors.shape[1]
-            source = f"embeddings of {embeddings.name}"
-            source += f", {WIDTH} main directions of {width}" if width > WIDTH else ""
+            source = embedding_source(embeddings, vectors.shape[1])
         points = lay_out(vectors, part(progress, 0.3, 1))
         placed = int(np.count_nonzero(np.isfinite(points[:, 0])))
         anchors = min(placed, ANCHORS)

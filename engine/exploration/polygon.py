@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _IDLE_SHARE = 1e-4
+# No hand draws more, and the work grows with the square of their number.
+_MOST_LOOKED_AT = 1_000
 
 
 class PointIndex:
@@ -82,7 +84,7 @@ def simplified(polygon: Sequence[tuple[float, float]], most: int) -> list[tuple[
 
     How much a corner matters is the area between it and its neighbours (Visvalingam and Whyatt 1993). Corners that
     matter less than a ten-thousandth of the box around the polygon leave in any case: a straight line drawn by hand
-    has one for each movement of the mouse.
+    has one for each movement of the mouse. Of very many corners every second, third ... is looked at.
 
     Parameters
     ----------
@@ -91,7 +93,8 @@ def simplified(polygon: Sequence[tuple[float, float]], most: int) -> list[tuple[
     most : int
         How many may stay, at least 3.
     """
-    corners = np.asarray(list(dict.fromkeys(polygon)), np.float64).reshape(-1, 2)
+    thinned = polygon[:: max(1, -(-len(polygon) // _MOST_LOOKED_AT))]
+    corners = np.asarray(list(dict.fromkeys(thinned)), np.float64).reshape(-1, 2)
     if len(corners) <= 3:
         return [(float(x), float(y)) for x, y in corners.tolist()]
     # Twice a triangle's area, as below.

@@ -1,7 +1,7 @@
 """A picture of a million points, in a few milliseconds: which class of rows has most points in each pixel, how densely.
 
-A picture is a byte per pixel, an index into 256 colours: a sixth of a megabyte goes to the browser, whatever the number
-of points, and another theme is another list of colours.
+A picture is a byte per pixel, an index into 256 colours: less than half a megabyte for 880 x 520 goes to the browser,
+whatever the number of points, and another theme is another list of colours.
 """
 
 from __future__ import annotations
@@ -76,25 +76,54 @@ def rasterise(
     # Comparisons with NaN are false.
     seen = np.flatnonzero((across >= 0) & (across < width) & (up >= 0) & (up < height))
     column, row = across[seen].astype(np.int32), up[seen].astype(np.int32)
-    kind = classes[seen].astype(np.int32)
+    kind = classes[seen]
     radius, least = next(((radius, least) for most, radius, least in _DOTS if len(seen) <= most), (0, 0))
-    size = width * height
-    behind = np.zeros(size, np.int64)
-    above = np.zeros((MOST_CLASSES, size), np.int32)
     front = kind >= 0
-    for right, higher in _disc(radius):
-        x, y = column + right, row + higher
-        inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-        place = y[inside] * width + x[inside]
-        shown = front[inside]
-        behind += np.bincount(place[~shown], minlength=size)
-        counts = np.bincount(kind[inside][shown] * size + place[shown], minlength=MOST_CLASSES * size)
-        above += counts.reshape(MOST_CLASSES, size).astype(np.int32)
-    total = above.sum(axis=0)
-    best = above.argmax(axis=0)
-    picture = np.where(behind > 0, 1 + _level(behind, least), 0)
-    picture = np.where(total > 0, 1 + LEVELS * (1 + best) + _level(total, least), picture)
-    return picture.astype(np.uint8).reshape(height, width)
+    picture = np.zeros(width * height, np.uint8)
+    pixels, _, counts = _count(column[~front], row[~front], None, radius, width, height)
+    picture[pixels] = 1 + _level(counts, least)
+    pixels, best, counts = _count(column[front], row[front], kind[front], radius, width, height)
+    picture[pixels] = 1 + LEVELS * (1 + best) + _level(counts, least)
+    return picture.reshape(height, width)
+
+
+def _count(
+    column: NDArray[np.int32],
+    row: NDArray[np.int32],
+    kind: NDArray[np.int8] | None,
+    radius: int,
+    width: int,
+    height: int,
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Count the dots that cover each pixel.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        Three of int64 [pixels that are covered]: which pixel, the class with most dots there, how many dots there are.
+    """
+    if radius:
+        # All dots are spread over their pixels first: counting is what takes long, and is then done once.
+        offsets = np.array(_disc(radius), np.int32)
+        column, row = (np.add.outer(offsets[:, axis], middle).ravel() for axis, middle in enumerate((column, row)))
+        inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+        column, row = column[inside], row[inside]
+        kind = None if kind is None else np.tile(kind, len(offsets))[inside]
+    place = row * np.int32(width) + column
+    counts = np.bincount(place, minlength=width * height)
+    pixels = np.flatnonzero(counts)
+    best: NDArray[np.intp] = np.zeros(len(pixels), np.intp)
+    if kind is not None and len(kind):
+        # Only covered pixels and classes that occur: of few rows there are few.
+        number = np.zeros(width * height, np.int32)
+        number[pixels] = np.arange(len(pixels), dtype=np.int32)
+        names = np.flatnonzero(np.bincount(kind))
+        slot = np.zeros(MOST_CLASSES, np.int32)
+        slot[names] = np.arange(len(names), dtype=np.int32) * len(pixels)
+        both = number[place]
+        both += slot[kind]
+        best = names[np.bincount(both, minlength=len(names) * len(pixels)).reshape(len(names), -1).argmax(axis=0)]
+    return pixels, best, counts[pixels]
 
 
 def nearest(points: NDArray[np.float32], x: float, y: float, reach: tuple[float, float]) -> int | None:

@@ -18,7 +18,7 @@ _Kind = TypeVar("_Kind", bound=np.generic)
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Selection:
-    """Rows of a table.
+    """Rows of a table; who asks for the same filter gets the same selection, as long as somebody holds it.
 
     Parameters
     ----------
@@ -39,9 +39,9 @@ class Selection:
     def __len__(self) -> int:
         return self.count
 
-    @functools.cached_property
+    @property
     def positions(self) -> NDArray[np.int32]:
-        """Where they stand in the table; int32, ascending."""
+        """Where they stand in the table; int32, ascending. Found anew each time, as it takes four times the mask."""
         return np.flatnonzero(self.mask).astype(np.int32)
 
     def of(self, column: NDArray[_Kind]) -> NDArray[_Kind]:

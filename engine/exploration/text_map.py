@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from engine.exploration.categories import Categories
 
 
+PLACE = "map"
+"""What a row lacks that lies nowhere, among the names of `Filter.missing`."""
+
+
 class MapInfo(msgspec.Struct, frozen=True):
     """How a map was made.
 
@@ -89,6 +93,10 @@ class TextMap:
     def inside(self, polygon: Sequence[Sequence[float]]) -> NDArray[np.bool_]:
         """Return which rows lie inside a polygon, as `PointIndex.inside` does; bool [n]."""
         return self._index.inside(polygon)
+
+    def nowhere(self) -> NDArray[np.bool_]:
+        """Return which rows have no point; bool [n]."""
+        return np.asarray(~np.isfinite(self.points).all(axis=1))
 
     def points_in(self, polygon: Sequence[Sequence[float]]) -> NDArray[np.int32]:
         """Return the positions of the rows inside a polygon; int32, ascending."""

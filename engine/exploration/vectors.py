@@ -51,6 +51,24 @@ class Embeddings:
     name: str
 
 
+def word_source(words: Words, width: int) -> str:
+    """Say in words what `word_vectors` makes `width` numbers per row of: all rows and words, or a part of them."""
+    known = int(np.count_nonzero(words.counts[1:] > 1))
+    source = f"TF-IDF of {f'the {_FEATURES:,} most frequent words' if known > _FEATURES else 'words'}"
+    source += f", {width} main directions"
+    return source + (f" found from {_FITTED_ROWS:,} rows drawn at random" if words.rows > _FITTED_ROWS else "")
+
+
+def embedding_source(embeddings: Embeddings, width: int) -> str:
+    """Say in words what `shorter_vectors` makes `width` numbers per row of."""
+    rows, given = embeddings.vectors.shape
+    source = f"embeddings of {embeddings.name}"
+    if given <= WIDTH:
+        return source
+    source += f", {width} main directions of {given:,}"
+    return source + (f" found from {_FITTED_ROWS:,} rows drawn at random" if rows > _FITTED_ROWS else "")
+
+
 def word_vectors(words: Words, progress: Callable[[float], None] = unheard) -> NDArray[np.float32]:
     """Make vectors from words: TF-IDF, then the directions in which it varies most (latent semantic analysis).
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -13,7 +13,8 @@ from engine.dataset.cleaning import DEFAULT_STEPS, clean
 from engine.dataset.splits import SPLITS
 from engine.findings import similarity
 from engine.findings.contract import FindingError
-from engine.findings.model import out_of_fold
+from engine.findings.languages import Languages, identify
+from engine.findings.model import complement_bayes, out_of_fold
 from engine.findings.tokens import TokenCounts, count_tokens
 
 if TYPE_CHECKING:
@@ -24,8 +25,22 @@ if TYPE_CHECKING:
     from engine.dataset.content import Dataset
     from engine.runs.bundle import Bundle
 
-COSTS = {"cleaned": 3, "words": 5, "features": 25, "probabilities": 5, "vectors": 10, "neighbours": 45, "cosines": 10}
-"""The expensive inputs in the order in which they need each other, and about how much of the time each takes."""
+COSTS = {
+    "cleaned": 1,
+    "languages": 26,
+    "tokens": 2,
+    "words": 6,
+    "features": 23,
+    "probabilities": 4,
+    "vectors": 10,
+    "neighbours": 54,
+    "cosines": 10,
+}
+"""The expensive inputs in the order in which they need each other, and about how many seconds each takes for 100,000
+rows (`benchmarks/results/findings.json`)."""
+
+COST_OF_A_FINDING = 0.2
+"""What a finding takes once its inputs are there."""
 
 SEED = 0
 MODEL_ROWS = 5
@@ -65,6 +80,8 @@ class Context:
         Preparation of the rows.
     progress : callable, optional
         Takes the share done of the input that is being computed.
+    model : callable, optional
+        Makes the model that judges tags, as for `engine.findings.model.out_of_fold`; for comparisons.
     """
 
     def __init__(
@@ -75,12 +92,14 @@ class Context:
         bundle: Bundle | None = None,
         options: Options | None = None,
         progress: Callable[[float], None] = lambda share: None,
+        model: Callable[[], Any] = complement_bayes,
     ) -> None:
         self.dataset = dataset
         self.bundle = bundle
         self.options = options or Options()
         self.progress = progress
         self._splits = splits
+        self._model = model
 
     def __len__(self) -> int:
         return len(self.dataset.frame)
@@ -113,13 +132,13 @@ class Context:
         codes, names = pd.factorize(tags.to_numpy(object), sort=True)
         return codes.astype(np.int64), np.asarray(names, object)
 
-    @property
+    @functools.cached_property
     def has_splits(self) -> bool:
         """Whether there are rows to learn from and rows held out."""
         there = set() if self._splits is None else set(self._splits) & set(SPLITS)
         return "train" in there and len(there) > 1
 
-    @property
+    @functools.cached_property
     def splits(self) -> np.ndarray:
         """The split of each row: object, shape (n,), of `engine.dataset.splits.SPLITS`; empty where it is in none.
 
@@ -162,6 +181,11 @@ class Context:
         """The cleaned text of each row."""
         steps = self.options.cleaning
         return [clean(text, steps) for text in self.raw]
+
+    @functools.cached_property
+    def languages(self) -> Languages:
+        """In which language each row is."""
+        return identify(self.cleaned, self.progress)
 
     @functools.cached_property
     def distinct(self) -> tuple[np.ndarray, np.ndarray]:
@@ -232,7 +256,9 @@ class Context:
         present = np.unique(self.tags[rows])
         codes = np.searchsorted(present, self.tags[rows])
         features = self.features if len(rows) == len(first) == len(self) else self.features[group[rows]]
-        answers[np.ix_(rows, present)] = out_of_fold(features, codes, len(present), group[rows], SEED, self.progress)
+        answers[np.ix_(rows, present)] = out_of_fold(
+            features, codes, len(present), group[rows], SEED, self.progress, self._model
+        )
         return answers
 
     @functools.cached_property

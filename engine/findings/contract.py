@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Group = Literal["labelling", "data", "preprocessing"]
 GROUPS: tuple[Group, ...] = ("labelling", "data", "preprocessing")
+_COUNTS = ("rows", "empty_rows")
+_NOT_SHARES = ("z", "residual")
 ROW_COLUMNS = ("position", "score", "affected", "proposed_tag", "other_id", "note")
 
 
@@ -36,12 +38,16 @@ class Result:
     rows : pandas.DataFrame
         As `rows_frame` makes it.
     table : list of dict, optional
-        Figures that belong to no single row, such as one entry per pair of tags; values are text or numbers.
+        Figures that belong to no single row, such as one entry per pair of tags; values are text or numbers, the most
+        important first.
+    noteworthy : bool, optional
+        Whether something was found although no row is affected, such as words that vanished.
     """
 
     sentence: str
     rows: pd.DataFrame
     table: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    noteworthy: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,6 +101,8 @@ class Finding(msgspec.Struct, frozen=True):
         False where the data does not allow it.
     table : list of dict
         As in `Result`.
+    noteworthy : bool
+        Whether there is anything to tell: rows are affected, or the finding says so itself. Else nothing was found.
     """
 
     kind: str
@@ -107,6 +115,16 @@ class Finding(msgspec.Struct, frozen=True):
     severity: float
     computed: bool
     table: list[dict[str, Any]] = []
+    noteworthy: bool = False
+
+    @property
+    def figures(self) -> list[dict[str, str]]:
+        """The table for people: names without underscores, numbers as they are read, no line that counts nothing."""
+        return [
+            {name.replace("_", " "): _figure(name, value) for name, value in entry.items()}
+            for entry in self.table
+            if all(entry.get(name) != 0 for name in _COUNTS)
+        ]
 
 
 def rows_frame(
@@ -159,6 +177,12 @@ def rows_frame(
     )
     order = np.lexsort((frame["position"], -frame["score"], ~marks))
     return frame.iloc[order].reset_index(drop=True)
+
+
+def _figure(name: str, value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.1f}" if name in _NOT_SHARES else f"{value:.1%}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def counted(number: int, noun: str) -> str:

@@ -97,7 +97,7 @@ def tag_drift(context: Context, part: np.ndarray, names: Sequence[str], among: s
             f" Most of all {most['tag']}: {most['share']:.1%} in {most['part']}, {most['usual_share']:.1%} in all rows."
         )
     note = [f"{context.tag_names[context.tags[row]]} is too frequent in {names[part[row]]}" for row in rows]
-    return Result(sentence, rows_frame(rows, score[rows], note=note), table)
+    return Result(sentence, rows_frame(rows, score[rows], note=note), table, noteworthy=True)
 
 
 def word_drift(context: Context, earlier: np.ndarray, later: np.ndarray, names: tuple[str, str], among: str) -> Result:
@@ -150,6 +150,7 @@ def word_drift(context: Context, earlier: np.ndarray, later: np.ndarray, names: 
         f"{counted(len(told), 'word')} of {len(words):,} became more or less frequent {among}: {shown}.",
         rows_frame(rows, np.clip(score[rows], 0, 1), note=[f'has "{words[word]}"' for word in best]),
         table,
+        noteworthy=True,
     )
 
 

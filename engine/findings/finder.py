@@ -14,7 +14,7 @@ import pandas as pd
 from config.settings import get_settings
 from engine.dataset.splits import SPLITS
 from engine.errors import BundleError
-from engine.findings.context import COSTS, Context, Options
+from engine.findings.context import COST_OF_A_FINDING, COSTS, Context, Options
 from engine.findings.contract import Finding, FindingError, rows_frame
 from engine.findings.registry import specs
 from engine.findings.store import Findings, discard, in_memory, open_findings, save_findings
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from engine.findings.contract import Result, Spec
     from engine.runs.bundle import Bundle
 
-FINDINGS_VERSION = "1"
+FINDINGS_VERSION = "2"
 """Changes whenever a finding gives another result for any data set."""
 
 
@@ -146,7 +146,7 @@ def _compute(
     context: Context, wanted: Sequence[Spec], report: Callable[[str, float], None]
 ) -> tuple[list[Finding], dict[str, pd.DataFrame]]:
     inputs = _inputs(wanted)
-    total = sum(COSTS[name] for name in inputs) + len(wanted)
+    total = sum(COSTS[name] for name in inputs) + COST_OF_A_FINDING * len(wanted)
     done = 0.0
     for name in inputs:
         title = name.capitalize()
@@ -156,7 +156,7 @@ def _compute(
             report(title, (base + cost * share) / total)
 
         context.progress = advance
-        with contextlib.suppress(FindingError):  # each finding that needs it says so
+        with contextlib.suppress(FindingError, BundleError):  # each finding that needs it says so
             getattr(context, name)
         done += COSTS[name]
     context.progress = lambda share: None
@@ -171,12 +171,14 @@ def _compute(
             item, frame = _summed_up(spec, len(context), result), result.rows
         items.append(item)
         frames[spec.kind] = frame
-        done += 1
+        done += COST_OF_A_FINDING
     report("Done", 1.0)
     return items, frames
 
 
 _BUILT_ON = {
+    "languages": ("cleaned",),
+    "tokens": ("cleaned",),
     "words": ("cleaned",),
     "features": ("words",),
     "vectors": ("words",),
@@ -203,7 +205,17 @@ def _summed_up(spec: Spec, total: int, result: Result) -> Finding:
     severity = spec.harm * math.sqrt(affected / total)
     table = [{name: _plain(value) for name, value in entry.items()} for entry in result.table]
     return Finding(
-        spec.kind, spec.group, spec.title, result.sentence, spec.advice, affected, total, severity, True, table
+        spec.kind,
+        spec.group,
+        spec.title,
+        result.sentence,
+        spec.advice,
+        affected,
+        total,
+        severity,
+        computed=True,
+        table=table,
+        noteworthy=bool(affected) or result.noteworthy,
     )
 
 

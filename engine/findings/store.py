@@ -50,7 +50,7 @@ class Findings:
 
     def __init__(self, total: int, items: Sequence[Finding], read: Callable[[str], pd.DataFrame]) -> None:
         self.total = total
-        self.items = tuple(sorted(items, key=lambda item: (-item.severity, -item.affected, not item.computed)))
+        self.items = tuple(sorted(items, key=lambda item: (-item.severity, not item.noteworthy, not item.computed)))
         self._read = read
 
     def __getitem__(self, kind: str) -> Finding:

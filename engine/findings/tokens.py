@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from engine.runs.tokenizer import Tokenizer
 
 _AT_ONCE = 2_000
+_WORDS_TOLD = 50
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -27,43 +29,53 @@ class TokenCounts:
         Int64, shape (n,); special tokens count, too.
     limit : int
         Tokens that a model sees at most.
+    unknown_words : tuple
+        The most frequent unknown tokens, as they stand in the texts, and how often.
     """
 
     total: np.ndarray
     kept: np.ndarray
     unknown: np.ndarray
     limit: int
+    unknown_words: tuple[tuple[str, int], ...] = ()
 
 
 def count_tokens(tokenizer: Tokenizer, texts: Sequence[str], progress: Callable[[float], None]) -> TokenCounts:
     """Count the tokens of cleaned texts."""
     counts = np.zeros((3, len(texts)), np.int64)
+    unknown: collections.Counter[str] = collections.Counter()
+    read = _subwords if isinstance(tokenizer, SubwordTokenizer) else _words
     for start in range(0, len(texts), _AT_ONCE):
         part = texts[start : start + _AT_ONCE]
-        for offset, row in enumerate(_subwords(tokenizer, part) if _is_subword(tokenizer) else _words(tokenizer, part)):
+        for offset, row in enumerate(read(tokenizer, part, unknown)):
             counts[:, start + offset] = row
         progress(min(1.0, (start + _AT_ONCE) / len(texts)))
-    return TokenCounts(counts[0], counts[1], counts[2], tokenizer.max_tokens)
+    most = sorted(unknown.items(), key=lambda entry: (-entry[1], entry[0]))[:_WORDS_TOLD]
+    return TokenCounts(counts[0], counts[1], counts[2], tokenizer.max_tokens, tuple(most))
 
 
-def _is_subword(tokenizer: Tokenizer) -> bool:
-    return isinstance(tokenizer, SubwordTokenizer)
-
-
-def _words(tokenizer: Tokenizer, texts: Sequence[str]) -> list[tuple[int, int, int]]:
+def _words(tokenizer: Tokenizer, texts: Sequence[str], unknown: collections.Counter[str]) -> list[tuple[int, int, int]]:
     rows = []
     for text in texts:
         ids = tokenizer.encode(text)
-        whole = len(words_of(text)) if isinstance(tokenizer, WordTokenizer) else len(ids)
-        rows.append((max(whole, len(ids)), len(ids), ids.count(UNKNOWN_ID)))
+        words = words_of(text) if isinstance(tokenizer, WordTokenizer) else []
+        # One id stands for a text without words.
+        unknown.update(word for word, number in zip(words, ids, strict=False) if number == UNKNOWN_ID)
+        rows.append((max(len(words), len(ids)), len(ids), ids.count(UNKNOWN_ID)))
     return rows
 
 
-def _subwords(tokenizer: Tokenizer, texts: Sequence[str]) -> list[tuple[int, int, int]]:
+def _subwords(
+    tokenizer: Tokenizer, texts: Sequence[str], unknown: collections.Counter[str]
+) -> list[tuple[int, int, int]]:
     assert isinstance(tokenizer, SubwordTokenizer)
-    unknown = tokenizer.tokenizer.token_to_id(getattr(tokenizer.tokenizer.model, "unk_token", None) or "")
+    number = tokenizer.tokenizer.token_to_id(getattr(tokenizer.tokenizer.model, "unk_token", None) or "")
     rows = []
-    for encoding in tokenizer.tokenizer.encode_batch(list(texts)):
+    for text, encoding in zip(texts, tokenizer.tokenizer.encode_batch(list(texts)), strict=True):
         whole = len(encoding.ids) + sum(len(more.ids) for more in encoding.overflowing)
-        rows.append((whole, len(encoding.ids), 0 if unknown is None else encoding.ids.count(unknown)))
+        missed = [] if number is None else [at for at, one in enumerate(encoding.ids) if one == number]
+        unknown.update(
+            text[slice(*encoding.offsets[at])] for at in missed if encoding.offsets[at][0] < encoding.offsets[at][1]
+        )
+        rows.append((whole, len(encoding.ids), len(missed)))
     return rows

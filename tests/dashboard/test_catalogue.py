@@ -63,6 +63,37 @@ def test_runs_of_a_data_set_share_its_texts_and_words(catalogue: Catalogue) -> N
     assert len({id(explorer.words()) for explorer in shared}) == 1
 
 
+def test_the_runs_of_a_data_set_share_one_map(catalogue: Catalogue) -> None:
+    maps: dict[str, list[object]] = {}
+    for run in catalogue.runs():
+        maps.setdefault(run.manifest.dataset.digest, []).append(catalogue.samples(run.run_id).map)
+    assert sorted((len(jobs), len(set(jobs))) for jobs in maps.values()) == [(1, 1), (2, 1)]
+
+
+def test_what_was_read_is_kept_and_asking_for_it_reads_nothing(catalogue: Catalogue) -> None:
+    run_id = catalogue.default_run()
+    assert catalogue.kept_samples(run_id) is None
+    samples = catalogue.samples(run_id)
+    assert catalogue.kept_samples(run_id) is samples
+    assert catalogue.kept_samples("") is None
+    with pytest.raises(RunNotFoundError):
+        catalogue.kept_samples("f" * 32)
+
+
+def test_a_data_file_is_ready_once_it_was_read_and_no_longer_when_it_changes(home: Path) -> None:
+    own = home / "own.csv"
+    own.write_text("id,title,tag\n1,one,a\n2,two,b\n", encoding="utf-8")
+    catalogue = Catalogue(load_settings(data={"file": own, "text": ["title"]}), open_store())
+    assert not catalogue.is_ready
+    assert catalogue.kept_samples("") is None
+    samples = catalogue.samples("")
+    assert catalogue.is_ready
+    assert catalogue.kept_samples("") is samples
+    own.write_text("id,title,tag\n1,one,a\n2,two,b\n3,three,b\n", encoding="utf-8")
+    assert not catalogue.is_ready
+    assert catalogue.kept_samples("") is None
+
+
 def test_things_are_read_once_however_many_ask(catalogue: Catalogue) -> None:
     run_id, found = catalogue.default_run(), []
     threads = [threading.Thread(target=lambda: found.append(catalogue.samples(run_id))) for _ in range(8)]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from config.settings import load_settings
 from dashboard.catalogue import Catalogue
 from dashboard.detail import read_detail, tokens_of
-from dashboard.sections.explore.drawer import detail_html, linked_rows
+from dashboard.sections.explore.drawer import detail_html
+from dashboard.sections.explore.drawer_pane import row_key, row_of
 from engine.exploration.filter import FilterError
 from engine.runs.store import open_store
 from engine.runs.tokenizer import WordTokenizer
@@ -49,15 +54,56 @@ def test_neighbours_and_findings_come_when_they_are_known(catalogue: Catalogue) 
     detail = read_detail(catalogue, samples, run_id, str(samples.dataset.frame["id"].iloc[position]))
     assert detail.near[0].similarity > 0.5
     assert "Near-duplicates" in {remark.title for remark in detail.remarks}
-    links = linked_rows(detail)
-    assert set(links) - {""} <= set(samples.dataset.frame["id"])
-    assert f'data-pick="{len(links) - 1}"' in detail_html(detail)
+    html = detail_html(detail)
+    linked = {row_of(key) for key in re.findall(r'data-pick="(row:[^"]*)"', html)}
+    assert linked == {near.id for near in detail.near} | {remark.other_id for remark in detail.remarks} - {""}
+    assert "of all 905 rows" in html
+
+
+@pytest.mark.parametrize(
+    ("same_digest", "same_name", "remarks"),
+    [(False, False, []), (False, True, ["another version of the data"]), (True, False, [""])],
+)
+def test_only_runs_on_the_same_data_answer_for_a_row(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, same_digest: bool, same_name: bool, remarks: list[str]
+) -> None:
+    run_id = catalogue.default_run()
+    samples = catalogue.samples(run_id)
+    own, other = sorted(catalogue.runs(), key=lambda entry: entry.run_id != run_id)[:2]
+    trained_on = msgspec.structs.replace(
+        other.manifest.dataset,
+        digest=samples.digest if same_digest else "0" * 64,
+        name=samples.dataset.name if same_name else "weather",
+    )
+    elsewhere = msgspec.structs.replace(other, manifest=msgspec.structs.replace(other.manifest, dataset=trained_on))
+    monkeypatch.setattr(catalogue, "runs", lambda: [elsewhere, own])
+    detail = read_detail(catalogue, samples, run_id, str(samples.dataset.frame["id"].iloc[3]))
+    assert [answer.remark for answer in detail.answers] == ["", *remarks]
+    assert all(remark in detail_html(detail) for remark in remarks)
+
+
+def test_reading_rows_puts_nothing_into_the_cache_of_filters(catalogue: Catalogue) -> None:
+    run_id = catalogue.default_run()
+    samples = catalogue.samples(run_id)
+    before = samples.explorer.cache_bytes
+    for position, row_id in enumerate(samples.dataset.frame["id"].astype(str)[:5]):
+        assert read_detail(catalogue, samples, run_id, row_id).position == position
+    assert samples.explorer.cache_bytes == before
+
+
+@given(st.text())
+def test_a_key_comes_back_as_the_row_that_it_names(row_id: str) -> None:
+    key = row_key(row_id)
+    assert row_of(key) == row_id
+    assert re.fullmatch(r"row:[\w.~%-]*", key, re.ASCII)
 
 
 def test_a_row_that_is_not_there_is_a_sentence(catalogue: Catalogue) -> None:
     run_id = catalogue.default_run()
     with pytest.raises(FilterError, match="no row with the id"):
         read_detail(catalogue, catalogue.samples(run_id), run_id, "<script>")
+    with pytest.raises(FilterError, match="no row with the id"):
+        read_detail(catalogue, catalogue.samples(run_id), run_id, "\ud800")
 
 
 def test_tokens_beyond_the_limit_are_cut_and_unknown_ones_marked() -> None:
@@ -72,8 +118,6 @@ def test_tokens_beyond_the_limit_are_cut_and_unknown_ones_marked() -> None:
 
 
 def test_no_text_of_a_row_is_markup(catalogue: Catalogue) -> None:
-    import msgspec
-
     run_id = catalogue.default_run()
     samples = catalogue.samples(run_id)
     detail = read_detail(catalogue, samples, run_id, str(samples.dataset.frame["id"].iloc[0]))

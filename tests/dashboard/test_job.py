@@ -41,6 +41,22 @@ def test_a_mistake_that_can_be_mended_is_a_sentence() -> None:
     assert (job.status.state, job.status.sentence) == ("failed", "There are no rows; name a file with texts.")
 
 
+def test_what_failed_is_tried_again_when_somebody_asks() -> None:
+    tried = []
+
+    def work(_report) -> int:
+        tried.append(1)
+        if len(tried) < 3:
+            raise DataError("The disk is full; make room.")
+        return 7
+
+    job = Job(work, "test")
+    for expected in ("failed", "failed", "done", "done"):
+        job.start().wait(10)
+        assert job.status.state == expected
+    assert (job.value, len(tried)) == (7, 3)
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_any_other_mistake_ends_the_waiting_too() -> None:
     job = Job(lambda _report: 1 / 0, "test").start()

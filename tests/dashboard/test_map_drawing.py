@@ -59,6 +59,40 @@ def test_what_the_legend_counts_is_what_its_click_leaves(explorer: Explorer, by:
         assert explorer.select(filter_of(state)[0]).count == one.count
 
 
+def drawing_of(explorer: Explorer, filter: Filter, by: str = "tag", *, dark: bool = False):
+    text_map = explorer.text_map()
+    return draw_map(text_map, explorer.table, explorer.select(filter), by, window_of(text_map.points), {}, dark=dark)
+
+
+def test_a_rare_tag_has_a_colour_as_soon_as_the_filter_leaves_it(explorer: Explorer) -> None:
+    everything = drawing_of(explorer, Filter())
+    rare = everything.others[-1].label
+    (only,) = drawing_of(explorer, Filter(tags=(rare,))).classes
+    assert (only.label, only.count, only.condition) == (rare, 5, ("tag", rare))
+    assert only.colour != everything.others[0].colour
+    # The frequent ones keep theirs, whatever else is on show.
+    shades = {one.label: one.colour for one in everything.classes}
+    some = Filter(tags=(rare, "tag 02", "tag 05"))
+    kept = {one.label: one.colour for one in drawing_of(explorer, some).classes}
+    assert {name: shades[name] for name in ("tag 02", "tag 05")}.items() <= kept.items()
+    assert len(set(kept.values())) == 3
+
+
+def test_tags_that_share_a_colour_can_be_chosen_one_by_one(explorer: Explorer) -> None:
+    drawing = drawing_of(explorer, Filter())
+    (gathered,) = [one for one in drawing.classes if one.gathered]
+    assert (gathered.label, gathered.condition) == ("4 other tags", None)
+    assert sum(one.count for one in drawing.others) == gathered.count
+    for one in drawing.others:
+        assert one.condition is not None
+        state = SampleFilter(**dict([one.condition]))
+        assert explorer.select(filter_of(state)[0]).count == one.count
+    # One that would be alone in the last colour stands there by its name.
+    nine = Filter(tags=tuple(f"tag {number:02}" for number in range(9)))
+    assert [one.condition is None for one in drawing_of(explorer, nine).classes] == [False] * 9
+    assert drawing_of(explorer, nine).others == ()
+
+
 def test_a_row_of_several_findings_has_the_colour_of_the_worst(explorer: Explorer) -> None:
     text_map = explorer.text_map()
     drawing = draw_map(

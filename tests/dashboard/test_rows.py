@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 import pytest
 
@@ -60,7 +62,36 @@ def test_titles_sort_up_and_then_down_and_rows_are_named_by_the_index() -> None:
     assert table.wanted["row"] == 1
 
 
-def test_a_page_beyond_the_last_is_the_last() -> None:
-    table = table_of(total=30)
-    table._picked("page:99")
+@pytest.mark.parametrize(("key", "page"), [("first", 0), ("previous", 0), ("next", 2), ("last", 2)])
+def test_there_is_a_way_to_each_page(key: str, page: int) -> None:
+    table = table_of(total=30, number=1)
+    table._picked(f"page:{key}")
+    assert table.wanted["page"] == page
+
+
+def test_beyond_the_ends_there_is_no_page_and_the_buttons_keep_their_names() -> None:
+    table = table_of(total=30, number=2)
+    table._picked("page:next")
     assert table.wanted["page"] == 2
+    for number in range(3):
+        table.number = number
+        names = re.findall('data-pick="page:([a-z]+)"', html_of(table))
+        assert names == ["first", "previous", "next", "last"]
+        assert html_of(table).count("aria-disabled") == (0 if number == 1 else 2)
+        assert " disabled" not in html_of(table)
+
+
+def test_each_row_has_a_button_where_no_screen_hides_it_and_says_whether_it_is_open() -> None:
+    table = table_of(opened=f"{HARM}1")
+    cells = re.findall(r'<td class="text-0"><div><button data-pick="row:(\d)" aria-expanded="(\w+)"', html_of(table))
+    assert cells == [("0", "false"), ("1", "true"), ("2", "false")]
+    assert "tabindex" not in html_of(table)
+    assert "aria-selected" not in html_of(table)
+
+
+def test_what_is_no_column_of_the_data_cannot_be_sorted() -> None:
+    table = table_of(unsorted=["tag"])
+    assert '<th class="tag">Tag</th>' in html_of(table)
+    assert html_of(table).count('data-pick="sort:') == 3
+    table.busy = True
+    assert 'aria-busy="true"' in html_of(table)

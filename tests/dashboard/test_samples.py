@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dashboard.samples import Samples
+from dashboard.samples import NOTE, PROPOSED, SCORE, Samples
 from engine.dataset.fields import Fields
 from engine.dataset.loading import load_table
 from engine.dataset.snapshot import Dataset
-from engine.exploration.filter import Filter
+from engine.exploration.filter import Filter, FilterError
 from engine.runs.predictions import predictions_frame
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -116,8 +116,15 @@ def test_findings_become_conditions_and_a_column_of_scores(home: Path, tmp_path:
         if item.affected:
             selection = samples.explorer.select(Filter(finding=item.kind))
             assert selection.count == item.affected
-            scores = samples.page(selection, "", 0, 50)["score"].tolist()
+            shown = samples.page(selection, "", 0, 50)
+            scores = shown[SCORE].tolist()
             assert scores == sorted(scores, reverse=True)
+            said = found.source.rows(item.kind).set_index("position").loc[shown.index]
+            for column, name in ((PROPOSED, "proposed_tag"), (NOTE, "note")):
+                expected = said[name].fillna("").tolist()
+                assert (shown[column].fillna("").tolist() if column in shown else [""] * len(shown)) == expected
+    everything = [samples.shown_columns(Filter(finding=kind)) for kind in kinds]
+    assert {PROPOSED, NOTE} <= {name for columns in everything for name in columns}
 
 
 def test_without_a_run_there_are_no_tokens_and_it_says_so(dataset: Dataset) -> None:
@@ -131,3 +138,18 @@ def test_columns_have_the_titles_of_the_file(tmp_path: Path) -> None:
     samples = Samples(dataset_of(tmp_path / "a.csv", "number,a.b,<i>t</i>,team\n1,x,y,p\n2,z,w,q\n", fields))
     assert samples.shown_columns(Filter()) == ("id", "a.b", "<i>t</i>", "tag")
     assert samples.titles["a.b"] == "A.b"
+
+
+def test_a_map_that_another_run_has_drawn_is_there(home: Path, tmp_path: Path) -> None:
+    lines = (ROOT / "data" / "labeled_projects.csv").read_text(encoding="utf-8").splitlines()[1:60]
+    dataset = dataset_of(tmp_path / "some.csv", "\n".join([HEADER.strip(), *lines, ""]))
+    one = Samples(dataset)
+    other = Samples(dataset, text_map=one.map)
+    bare, square = other.explorer, ((-1e3, -1e3), (1e3, -1e3), (1e3, 1e3), (-1e3, 1e3))
+    with pytest.raises(FilterError, match="not there yet"):
+        bare.select(Filter(polygon=square))
+    assert one.map.start().wait(60) is not None, one.map.status.sentence
+    for samples in (one, other):
+        assert samples.explorer.select(Filter(polygon=square)).count == samples.map.value.info.placed
+    assert other.explorer is not bare
+    assert other.explorer is other.explorer

@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.state import DEFAULT_TEXT, DashboardState
-from dashboard.url import MAX_LINK_TEXT, Field, UrlState, check_length, check_member, decode_query, encode_query
+from dashboard.url import (
+    MAX_LINK_TEXT,
+    Field,
+    UrlState,
+    check_length,
+    check_member,
+    decode_query,
+    encode_query,
+    filter_fields,
+)
 
 ENCODABLE = st.text(st.characters(exclude_categories=["Cs"]))
 RUN_IDS = st.one_of(
@@ -81,6 +90,82 @@ def test_each_selection_is_a_step_and_a_typed_text_is_one() -> None:
     page.state.selection.tag = "nlp"
     assert [push for _, push in page.written] == [True, True, False, True]
     assert page.written[-1][0] == "?tag=nlp&text=he"
+
+
+class Samples:
+    """The filter with its URL, as on the page."""
+
+    def __init__(self, tags: list[str] | None = None) -> None:
+        self.chosen = DashboardState().samples
+        self.written: list[tuple[str, bool]] = []
+        self.reported: list[str] = []
+        write = lambda search, push: self.written.append((search, push))  # noqa: E731
+        self.url = UrlState(filter_fields(self.chosen, lambda: tags), write, self.reported.append)
+        self.url.follow()
+
+
+def test_what_changes_at_once_is_one_step() -> None:
+    page = Samples()
+    page.chosen.param.update(tag="cv", created="2024-01-01..2024-01-31", sort="-id")
+    assert page.written == [("?show=cv&created=2024-01-01..2024-01-31&sort=-id", True)]
+    page.url.read("?show=nlp")
+    page.chosen.param.update(tag="cv", created="2024-01-01..2024-01-31", sort="-id")
+    assert len(page.written) == 2
+
+
+def test_another_filter_leads_to_the_first_page_in_one_step() -> None:
+    page = Samples()
+    page.chosen.page = "3"
+    page.chosen.tag = "cv"
+    page.chosen.page = "2"
+    page.chosen.sort = "id"
+    page.chosen.page = "4"
+    page.chosen.text = "d"
+    page.chosen.text = "dr"
+    assert page.written == [
+        ("?page=3", True),
+        ("?show=cv", True),
+        ("?show=cv&page=2", True),
+        ("?show=cv&sort=id", True),
+        ("?show=cv&sort=id&page=4", True),
+        ("?show=cv&find=d&sort=id", True),
+        ("?show=cv&find=dr&sort=id", False),
+    ]
+
+
+def test_going_back_finds_the_page_of_the_filter() -> None:
+    page = Samples()
+    page.url.read("?show=cv&page=3&find=a")
+    assert (page.chosen.tag, page.chosen.text, page.chosen.page) == ("cv", "a", "3")
+    page.url.read("?show=nlp&page=2&sort=id")
+    assert (page.chosen.tag, page.chosen.text, page.chosen.page) == ("nlp", "", "2")
+    assert page.written == []
+
+
+def test_a_link_carries_what_the_charts_show_and_no_default() -> None:
+    one, other = Samples(), Samples()
+    assert one.url.search() == ""
+    values = {"terms": "cv", "against": "nlp", "length": "tokens", "colour": "outcome", "tokens": "5.."}
+    one.chosen.param.update(**values)
+    one.chosen.page = values["page"] = "7"
+    other.url.read(one.url.search())
+    assert {name: getattr(other.chosen, name) for name in values} == values
+    assert other.reported == []
+
+
+@pytest.mark.parametrize("bad", ["page=0", "page=-1", "page=x", "page=1e3", "length=pages", "show=none", "terms=none"])
+def test_a_bad_value_of_the_filter_is_reported(bad: str) -> None:
+    page = Samples(["cv", "nlp"])
+    page.url.read(f"?{bad}&sort=id")
+    assert page.chosen.sort == "id"
+    assert page.url.search() == "?sort=id"
+    assert len(page.reported) == 1
+
+
+def test_naming_a_default_is_no_step() -> None:
+    page = Samples()
+    page.url.settle(lambda: setattr(page.chosen, "tag", "cv"))
+    assert page.written == [("?show=cv", False)]
 
 
 def test_reading_a_step_of_the_history_writes_none() -> None:

@@ -152,3 +152,29 @@ def test_a_table_without_rows() -> None:
     assert selection.count == 0
     for column in explorer.table.columns:
         assert explorer.page(selection, sort_by=column).empty
+
+
+def test_what_is_sorted_after_a_run_was_added_serves_its_pages_too(explorer: Explorer) -> None:
+    other = explorer.with_columns(outcome=["wrong"] * 8)
+    explorer.prepare().join(20)
+    for column in explorer.table.columns:
+        assert (other.order(column) is explorer.order(column)) == (column != "outcome")
+
+
+def test_two_who_sort_by_different_columns_do_not_wait_for_each_other(explorer: Explorer, monkeypatch) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    sort = Explorer._sort
+
+    def slow(self: Explorer, column: str) -> Order:
+        if column == "title":
+            begun.set()
+            assert go_on.wait(60)
+        return sort(self, column)
+
+    monkeypatch.setattr(Explorer, "_sort", slow)
+    thread = threading.Thread(target=lambda: explorer.order("title"))
+    thread.start()
+    assert begun.wait(60)
+    assert explorer.page(explorer.select(), sort_by="tag", size=1).index.tolist() == [1]
+    go_on.set()
+    thread.join()

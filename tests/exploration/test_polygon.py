@@ -93,3 +93,12 @@ def test_corners_that_matter_stay() -> None:
     assert simplified([corners[0], *edge, *corners[1:]], 40) == corners
     assert simplified([*corners, corners[0]], 40) == corners
     assert simplified([(1.0, 1.0)] * 5, 40) == [(1.0, 1.0)]
+
+
+def test_a_forged_shape_of_very_many_corners_costs_what_a_drawn_one_does() -> None:
+    angles = np.linspace(0, 2 * np.pi, 300_000, endpoint=False)
+    fewer = simplified(list(zip(np.cos(angles).tolist(), np.sin(angles).tolist(), strict=True)), 40)
+    x, y = np.array(fewer).T
+    area = abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))) / 2
+    assert len(fewer) == 40
+    assert area == pytest.approx(np.pi, rel=0.01)

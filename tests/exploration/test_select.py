@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import datetime
+import gc
 import re
+import weakref
 
 import numpy as np
 import pytest
@@ -176,3 +178,20 @@ def test_masks_cannot_be_changed(explorer: Explorer) -> None:
     for _ in range(2):
         with pytest.raises(ValueError, match="read-only"):
             explorer.select(Filter(tags=("cv",))).mask[0] = True
+
+
+def test_who_asks_for_the_same_rows_shares_them_and_lets_go_of_them(explorer: Explorer) -> None:
+    first = explorer.select(Filter(tags=("cv",)))
+    assert explorer.select(Filter(tags=("cv",))) is first
+    gone = weakref.ref(first)
+    del first
+    gc.collect()
+    assert gone() is None
+    assert explorer.select(Filter(tags=("cv",))).count == 3
+
+
+def test_a_page_leaves_no_positions_behind(explorer: Explorer) -> None:
+    selection = explorer.select(Filter(tags=("cv",)))
+    explorer.page(selection)
+    held = [value for value in vars(selection).values() if isinstance(value, np.ndarray)]
+    assert [array.nbytes for array in held] == [8]

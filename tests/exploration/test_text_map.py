@@ -16,7 +16,7 @@ from engine.exploration.explorer import Explorer
 from engine.exploration.filter import Filter, FilterError
 from engine.exploration.map_store import MapStore
 from engine.exploration.table import Table
-from engine.exploration.text_map import MapInfo, TextMap
+from engine.exploration.text_map import PLACE, MapInfo, TextMap
 from engine.exploration.vectors import Embeddings, shorter_vectors, word_vectors
 from engine.exploration.words import read_words
 from tests.exploration.made import make_dataset
@@ -99,7 +99,7 @@ def test_a_home_that_takes_nothing_still_gets_a_map(tmp_path: Path) -> None:
 def test_maps_are_kept_under_the_home(home: Path) -> None:
     drawn = MapStore().draw("d", no_words, embeddings_of(20))
     record = json.loads((home / "data" / "maps" / drawn.info.key / "map.json").read_text())
-    assert record["info"]["method"] == "embeddings of an encoder, 64 main directions of 100; t-SNE"
+    assert record["info"]["method"] == "embeddings of an encoder, 20 main directions of 100; t-SNE"
 
 
 def test_what_a_killed_process_left_is_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,3 +202,29 @@ def test_a_lasso_selects_rows(tmp_path: Path) -> None:
 def test_the_map_of_other_data_is_refused(explorer: Explorer) -> None:
     with pytest.raises(FilterError, match="map has 3 points, but the data set 8 rows"):
         explorer.attach_map(map_of(np.ones((3, 2))))
+
+
+def test_the_method_says_what_comes_from_a_part_of_rows_and_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vectors, "_FITTED_ROWS", 20)
+    monkeypatch.setattr(vectors, "_FEATURES", 6)
+    texts = [" ".join(f"w{(row * 7 + place) % 12}" for place in range(5)) for row in range(40)]
+    said = MapStore(tmp_path).draw("d", lambda: words_of(texts)).info.method
+    assert said.startswith("TF-IDF of the 6 most frequent words, 6 main directions found from 20 rows drawn at random;")
+    said = MapStore(tmp_path).draw("d", no_words, embeddings_of(40)).info.method
+    assert said.startswith("embeddings of an encoder, 20 main directions of 100 found from 20 rows drawn at random;")
+
+
+def test_rows_without_a_point_are_nowhere() -> None:
+    points = np.array([[0, 0], [np.nan, np.nan], [1, 1]], np.float32)
+    text_map = TextMap(points, np.zeros((3, 2), np.float32), MapInfo("0" * 32, "by hand", 3, 2, 2, 0.0))
+    assert text_map.nowhere().tolist() == [False, True, False]
+    explorer = Explorer(Table.of(make_dataset(["a"] * 3)))
+    lost = Filter(missing=(PLACE,))
+    with pytest.raises(FilterError, match="map"):
+        explorer.select(lost)
+    explorer.attach_map(text_map)
+    assert explorer.select(lost).positions.tolist() == [1]
+    explorer.attach_map(map_of(np.ones((3, 2))))
+    assert explorer.select(lost).count == 0

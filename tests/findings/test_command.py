@@ -30,6 +30,7 @@ def file(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     frame = rows()
     frame.loc[6, "title"] = frame.loc[0, "title"]
     frame.loc[6, "id"] = "=cmd()"
+    frame.loc[12, "title"] += " <i></i>"
     frame.loc[9, ["title", "id"]] = ["=HYPERLINK(1)", "-5"]
     path = tmp_path / "rows.csv"
     frame.to_csv(path, index=False)
@@ -82,5 +83,11 @@ def test_it_prints_rows_reasons_and_what_is_clear(file: Path, monkeypatch: pytes
     findings(data=file)
     shown = console.export_text()
     assert "Exact duplicates" in shown
+    assert "of 60 rows" in shown
+    # What affects no row is told, too, with its first figures: descriptions are all empty.
+    clear = shown[shown.index("Nothing found: ") :]
+    assert "Drift of tags over time" in clear
+    assert "- step html, rows 1, characters 5, most id r12" in shown
+    assert "What cleaning removed" not in clear
     assert "Nothing found: " in shown
     assert "Not looked for: Leakage between splits" in shown

@@ -15,6 +15,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from re import Pattern
 
     from playwright.sync_api import Browser
 
@@ -76,7 +77,7 @@ class Visit:
         found.scroll_into_view_if_needed()
         return found
 
-    def choose(self, field: Locator, option: str) -> None:
+    def choose(self, field: Locator, option: str | Pattern[str]) -> None:
         """Choose in a Material select."""
         field.click()
         self.page.get_by_role("menuitem", name=option, exact=True).click()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote, urlsplit
@@ -100,26 +99,6 @@ def middle_of(data: Locator, title: str, key: int) -> tuple[dict[str, float], in
     return {"x": found["x"], "y": found["y"]}, count
 
 
-@pytest.mark.parametrize(
-    ("title", "key", "attribute"),
-    [
-        ("Projects per tag", 0, "show"),
-        ("Over time", 3, "created"),
-        ("Length", 12, "words"),
-        ("Missing values", 2, "missing"),
-    ],
-)
-def test_a_click_in_a_chart_leaves_exactly_the_rows_that_it_counts(
-    server: str, visit: Visit, title: str, key: int, attribute: str
-) -> None:
-    visit.open(server)
-    data = visit.section("data")
-    place, count = middle_of(data, title, key)
-    sheet(data, title).locator(".bk-Canvas").first.click(position=place)
-    expect(data.locator(".ts-shown")).to_have_text(f"{count:,} of {len(rows()):,} projects")
-    assert attribute in parse_qs(urlsplit(visit.page.url).query)
-
-
 def test_a_finding_leads_to_its_rows_worst_first_and_back(server: str, visit: Visit) -> None:
     visit.open(server)
     data = visit.section("data")
@@ -130,6 +109,7 @@ def test_a_finding_leads_to_its_rows_worst_first_and_back(server: str, visit: Vi
     finding.click()
     expect(data.locator(".ts-shown")).to_have_text(f"{count:,} of {len(rows()):,} projects")
     expect(data.locator("th").first).to_contain_text("Score")
+    expect(data.locator("th").last).to_have_text(re.compile("Note|Proposed tag"))
     scores = [float(cell) for cell in data.locator("td.score").all_inner_texts()]
     assert scores == sorted(scores, reverse=True)
     data.get_by_role("button", name="Clear all").click()
@@ -160,6 +140,63 @@ def test_a_filter_changes_every_view_and_its_link_opens_the_same(server: str, vi
     expect(data.locator(".ts-facets [aria-pressed=true]")).to_contain_text("test")
 
 
+def test_dates_and_lengths_are_typed_without_a_hand_in_between(server: str, visit: Visit) -> None:
+    visit.open(server)
+    data, keyboard = visit.section("data"), visit.page.keyboard
+    least, most = data.get_by_label("Words from"), data.get_by_label("Words to")
+    least.focus()
+    keyboard.type("5")
+    keyboard.press("Tab")
+    keyboard.type("20", delay=150)  # while the answer to the first field arrives
+    expect(data.get_by_role("button", name="Words: from 5")).to_be_visible()
+    expect(most).to_have_value("20")
+    expect(most).to_be_focused()
+    keyboard.press("Tab")
+    visit.page.wait_for_url("**/*words=5..20*")
+    expect(least).to_have_value("5")
+    steps = visit.page.evaluate("history.length")
+    created = data.get_by_label("Created from")
+    created.focus()
+    keyboard.type("06012023", delay=150)  # a whole date with each digit of the year
+    expect(created).to_have_value("2023-06-01")
+    expect(created).to_be_focused()
+    assert "created=" not in visit.page.url
+    keyboard.press("Enter")
+    visit.page.wait_for_url("**/*created=2023-06-01..*")
+    assert visit.page.evaluate("history.length") == steps + 1
+    visit.page.go_back()
+    expect(created).to_be_focused()
+    data.get_by_label("Contains").focus()
+    expect(created).to_have_value("")
+    expect(data.get_by_role("button", name="Words: 5 to 20")).to_be_visible()
+
+
+def test_the_table_is_walked_by_keyboard_and_its_page_is_in_the_link(server: str, visit: Visit) -> None:
+    visit.open(server)
+    data, keyboard = visit.section("data"), visit.page.keyboard
+    further = data.get_by_role("button", name="Next page")
+    further.focus()
+    for number in (2, 3):
+        keyboard.press("Enter")
+        visit.page.wait_for_url(f"**/*page={number}*")
+        expect(data.locator(".pager")).to_contain_text(f"Page {number} of")
+        expect(further).to_be_focused()
+    expect(data.locator("tbody tr").first).to_contain_text(rows()[24]["title"])
+    visit.open(visit.page.url)
+    expect(data.locator("tbody tr").first).to_contain_text(rows()[24]["title"])
+    # Another filter has a first page of its own, and both are one step of the history.
+    data.locator(".ts-facets").get_by_role("button", name=re.compile("^test")).click()
+    visit.page.wait_for_url(lambda url: "split=test" in url and "page=" not in url)
+    expect(data.locator(".pager")).to_contain_text("Page 1 of")
+    visit.page.go_back()
+    visit.page.wait_for_url(lambda url: "split=" not in url and "page=3" in url)
+    expect(data.locator("tbody tr").first).to_contain_text(rows()[24]["title"])
+    row = data.locator("tbody tr").nth(1).get_by_role("button")
+    row.press("Enter")
+    expect(data.locator(".ts-drawer")).to_be_visible()
+    expect(row).to_have_attribute("aria-expanded", "true")
+
+
 def test_a_bad_pattern_is_one_sentence_beside_the_field(server: str, visit: Visit) -> None:
     visit.open(f"{server}/app?find={quote('/(/')}")
     data = visit.section("data")
@@ -186,23 +223,6 @@ def test_the_drawer_tells_all_of_a_row_and_leads_to_its_neighbours(server: str, 
     visit.page.keyboard.press("Escape")
     expect(drawer).to_have_count(0)
     assert "row=" not in visit.page.url
-
-
-def test_fifty_tags_stay_readable(serve: Callable[..., str], visit: Visit, tmp_path) -> None:
-    path = tmp_path / "many.csv"
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["id", "created_on", "title", "description", "tag"])
-        for number, row in enumerate(rows() * 2):
-            writer.writerow([number, row["created_on"], row["title"], row["description"], f"topic-{number % 50:02}"])
-    visit.open(serve(APP, home=tmp_path, TAGSCOPE_DATA__FILE=str(path)))
-    data = visit.section("data")
-    chart = sheet(data, "Projects per tag").locator(".bk-Canvas").first
-    expect(chart).to_be_visible()
-    assert chart.bounding_box()["height"] / 50 > 16
-    place, count = middle_of(data, "Projects per tag", 49)
-    chart.click(position=place)
-    expect(data.locator(".ts-shown")).to_have_text(f"{count:,} of {2 * len(rows()):,} projects")
 
 
 def test_a_shape_on_the_map_leaves_the_rows_inside_it(server: str, visit: Visit, home: Path) -> None:

@@ -82,7 +82,7 @@ def test_hostile_data_is_shown_as_it_is(hostile_server: str, visit: Visit) -> No
     assert_unharmed(visit)
     drawer.get_by_role("button", name="Close").click()
     expect(drawer).to_have_count(0)
-    visit.choose(data.get_by_role("combobox", name="Tag"), IMAGE)
+    visit.choose(data.get_by_role("combobox", name="Tag"), f"{IMAGE} (20)")
     expect(data.locator(".ts-shown")).to_have_text("20 of 100 projects")
     expect(data.get_by_role("button", name=f"Tag: {IMAGE}")).to_be_visible()
     for title in ("Findings", "Over time", "Missing values"):

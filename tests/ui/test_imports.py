@@ -63,7 +63,7 @@ def test_predictions_are_shown_and_inference_says_why_it_cannot_answer(
     visit.open(f"{server}/app?run={predictions}&ask={predictions}")
     data = visit.section("data")
     expect(data.locator(".count")).to_have_text("90")
-    expect(data.locator(".tabulator-row").first).to_contain_text("test")
+    expect(data.locator("tbody tr").first).to_contain_text("test")
     performance = visit.section("performance")
     expect(performance.get_by_role("status").first).to_contain_text("trained elsewhere")
     expect(performance.locator("dd.value").first).to_have_text("0.902")

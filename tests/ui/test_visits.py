@@ -15,7 +15,7 @@ from .conftest import ROOT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
     from .conftest import Visit
 
@@ -37,6 +37,25 @@ def alive(visit: Visit, server: str) -> tuple[int, int]:
     return int(live), int(busy)
 
 
+def look_at_data(page: Page) -> None:
+    data = page.locator(".section-data")
+    for title in ("Findings", "Over time", "Map of the texts", "Characteristic words"):
+        heading = data.get_by_role("heading", name=title, exact=True)
+        for _ in range(60):
+            if heading.count():
+                break
+            page.mouse.move(700, 500)
+            page.mouse.wheel(0, 300)
+            page.wait_for_timeout(100)
+        heading.scroll_into_view_if_needed()
+    expect(data.locator(".ts-legend")).to_be_visible()
+    expect(data.locator(".bk-Canvas")).to_have_count(6)
+    data.get_by_label("Contains").fill("model")
+    expect(data.get_by_role("status").filter(has_text=" of ")).to_be_visible()
+    data.locator("tbody").first.get_by_role("row").first.click()
+    expect(data.get_by_role("dialog")).to_be_visible()
+
+
 def test_after_40_visits_no_view_of_a_closed_session_is_alive(
     counting_server: str, browser: Browser, visit: Visit
 ) -> None:
@@ -47,8 +66,8 @@ def test_after_40_visits_no_view_of_a_closed_session_is_alive(
         page.goto(f"{counting_server}/visits")
         expect(page.locator("#ts-splash")).to_have_count(0)
         if number % 8 == 0:
-            # Some visitors look at everything, plots included.
-            expect(page.locator(".section-data .bk-Canvas").first).to_be_visible()
+            # Some visitors look at everything, plots included, filter, and open a row.
+            look_at_data(page)
             for name in ("performance", "inference"):
                 page.locator(f".section-{name}").last.scroll_into_view_if_needed()
                 expect(page.locator(f".section-{name} .bk-Canvas").first).to_be_visible()

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import msgspec
 from panel.viewable import Viewer
 
+from dashboard.components.caption import Caption, button
 from dashboard.components.clickable import Clickable
 from dashboard.components.fields import select
 from dashboard.components.heading import sub_heading
-from dashboard.components.layout import columns, surface
+from dashboard.components.layout import columns, stack, surface
 from dashboard.components.lazy import skeleton
-from dashboard.components.markup import markup
-from dashboard.components.rectangles import RectangleChart
+from dashboard.components.rectangles import Chart, RectangleChart
 from dashboard.components.work import Worker
 from dashboard.sections.explore.controls import PILL_CSS
 from dashboard.sections.explore.drawing import (
@@ -22,11 +23,14 @@ from dashboard.sections.explore.drawing import (
     draw_tags,
     draw_terms,
     draw_timeline,
+    name_of,
+    splits_of,
 )
 from dashboard.sections.explore.exploration import run
-from dashboard.text import plain_text, safe_text
+from dashboard.text import safe_text, unique_labels
 from engine.errors import TagscopeError
 from engine.exploration.bars import count_missing, count_tags
+from engine.exploration.filter import Filter
 from engine.exploration.histogram import count_lengths
 from engine.exploration.terms import characteristic_terms
 from engine.exploration.timeline import count_over_time
@@ -34,20 +38,31 @@ from engine.exploration.timeline import count_over_time
 if TYPE_CHECKING:
     import panel as pn
 
-    from dashboard.sections.explore.drawing import Drawn
+    from dashboard.samples import Samples
     from dashboard.sections.explore.exploration import Exploration
-    from engine.exploration.filter import Filter
     from engine.exploration.selection import Selection
 
-MOST_TAGS_OVER_TIME = 24
 _REST = "all other tags"
+_UNDATED, _CUT = name_of("undated"), name_of("cut")
 _SWITCH_CSS = PILL_CSS + ".switch { display: flex; gap: 8px; flex-wrap: wrap; align-items: center; font-size: 14px; }"
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """A chart with the filter of each key in it and in the remark below, which is HTML; None: there is nothing to draw.
+
+    `before` is the filter of the rows that are drawn.
+    """
+
+    chart: Chart | None
+    filters: dict[str, Filter] = {}
+    remark: str = ""
+    before: Filter = Filter()
 
 
 class FilteredChart(Viewer):
     """A chart that follows the exploration; what it shows is worked out in a thread.
 
-    A kind of chart says what is drawn (`compute`, in a thread) and how the answer is said in words (`remark`).
+    A kind of chart says what is drawn (`compute`, in a thread).
     """
 
     title = ""
@@ -57,11 +72,14 @@ class FilteredChart(Viewer):
         super().__init__()
         self.exploration = exploration
         self.chart = RectangleChart(exploration.state.appearance, **self.labels)
-        self.filters: list[Filter] = []
-        self._remark = markup("", visible=False)
+        self.caption = Caption(self.title, self.picked)
+        self.shown = Shown(None)
+        self._samples: Samples | None = None
         self._worker = Worker()
-        self._view = surface(*self._parts(), skeleton(220), fill=True)
-        self._has_chart = False
+        # The page gets the chart with its first bars in it. Panel and Bokeh send by ways of their own, and what Bokeh
+        # says of a chart can arrive before the chart does.
+        self._place = stack(skeleton(220))
+        self._view = surface(sub_heading(self.title), *self.controls(), self._place, self.caption, fill=True)
         self.chart.param.watch(lambda event: self.picked(event.new["key"]), "picked")
         exploration.param.watch(self.refresh, "turn")
         exploration.state.appearance.param.watch(self.refresh, "dark")
@@ -71,49 +89,58 @@ class FilteredChart(Viewer):
         """Return the view."""
         return self._view
 
-    def compute(self, selection: Selection) -> tuple[Drawn, str]:
-        """Return what is drawn, and a remark below it as HTML."""
+    def compute(self, samples: Samples, selection: Selection) -> Shown:
+        """Return what is drawn of some rows."""
         raise NotImplementedError
 
-    def picked(self, key: int) -> None:
-        """Go to the rows of a rectangle."""
-        self.exploration.go(self.filters[key])
+    def controls(self) -> list[Any]:
+        """Return what stands above the chart."""
+        return []
+
+    def picked(self, key: str) -> None:
+        """Go to the rows of what was clicked; nothing happens where the chart has it no more."""
+        filter = self.shown.filters.get(key)
+        if filter is None or self._samples is not self.exploration.samples:
+            return
+        self.go(filter)
+
+    def go(self, filter: Filter) -> None:
+        """Change the filter, as far as the click is about it: another condition may have changed since it was drawn."""
+        self.exploration.go(filter, self.shown.before)
 
     def refresh(self, *_events: object) -> None:
         """Draw the rows on show now."""
-        selection = self.exploration.selection
-        if selection is not None:
-            run(self._worker, lambda: self._try(selection), self._show, working=self._working)
+        samples, selection = self.exploration.samples, self.exploration.selection
+        if samples is None or selection is None:
+            return
+
+        def compute() -> Shown:
+            try:
+                return self.compute(samples, selection)
+            except TagscopeError as error:
+                return Shown(None, remark=safe_text(error))
+
+        run(self._worker, compute, lambda shown: self._show(samples, shown), working=self._working)
 
     @property
     def dark(self) -> bool:
         """Whether the theme is dark."""
         return bool(self.exploration.state.appearance.dark)
 
-    def _parts(self) -> list[Any]:
-        return [sub_heading(self.title), self._remark]
-
-    def _try(self, selection: Selection) -> tuple[Drawn | None, str]:
-        try:
-            return self.compute(selection)
-        except TagscopeError as error:
-            return None, safe_text(error)
-
     def _working(self, busy: bool) -> None:
         self._view.loading = busy
 
-    def _show(self, answer: tuple[Drawn | None, str]) -> None:
-        drawn, remark = answer
-        self._remark.param.update(object=f'<p class="ts-muted">{remark}</p>', visible=bool(remark))
-        self.chart.__panel__().visible = drawn is not None
-        if drawn is None:
+    def _show(self, samples: Samples, shown: Shown) -> None:
+        if samples is not self.exploration.samples:
             return
-        self.chart.chart, self.filters = drawn
-        if not self._has_chart:
-            # The page gets the chart with its first bars in it. Panel and Bokeh send by ways of their own, and what
-            # Bokeh says of a chart can arrive before the chart does.
-            self._has_chart = True
-            self._view[-1] = self.chart
+        self._samples, self.shown = samples, shown
+        self.caption.show(shown.remark, shown.chart)
+        self._place.visible = shown.chart is not None
+        if shown.chart is None:
+            return
+        self.chart.chart = shown.chart
+        if self._place[0] is not self.chart.__panel__():
+            self._place[:] = [self.chart.__panel__()]
 
 
 class TagsChart(FilteredChart):
@@ -121,24 +148,26 @@ class TagsChart(FilteredChart):
 
     title = "Projects per tag"
 
-    def compute(self, selection: Selection) -> tuple[Drawn, str]:
+    def compute(self, samples: Samples, selection: Selection) -> Shown:
         """Count tags."""
-        explorer = self.exploration.explorer
-        filter = selection.filter
+        explorer, filter = samples.explorer, selection.filter
         rows = explorer.select(filter.change(tags=()))
         bars = count_tags(explorer.table, rows)
-        self._labels = [bar.label for bar in bars]
-        remark = f"The {MOST_ROWS} most frequent of {len(bars):,} tags." if len(bars) > MOST_ROWS else ""
-        if any(bar.parts for bar in bars):
-            remark += " Light to dark: train, validation, test."
-        return draw_tags(bars, rows.count, next(iter(filter.tags), ""), self.dark), remark.strip()
+        splits = splits_of(bars)
+        remarks = [f"The {MOST_ROWS} most frequent of {len(bars):,} tags."] if len(bars) > MOST_ROWS else []
+        if len(splits) > 1:
+            remarks.append(f"Faint to strong: {', '.join(safe_text(split, 40) for split in splits)}.")
+        chart, filters = draw_tags(bars, rows.count, next(iter(filter.tags), ""), self.dark)
+        return Shown(chart, filters, " ".join(remarks), rows.filter)
 
-    def picked(self, key: int) -> None:
-        """Choose a tag, or take the choice back."""
-        if self.filters[key].tags == (self.exploration.chosen.tag,):
+    def go(self, filter: Filter) -> None:
+        """Choose a tag, and a split with it; or take the choice of the tag back."""
+        chosen = self.exploration.chosen
+        same_split = filter.splits in (self.shown.before.splits, (chosen.split,))
+        if filter.tags == (chosen.tag,) and same_split:
             self.exploration.clear("tag")
         else:
-            super().picked(key)
+            super().go(filter)
 
 
 class TimelineChart(FilteredChart):
@@ -147,18 +176,19 @@ class TimelineChart(FilteredChart):
     title = "Over time"
     labels: ClassVar[dict[str, bool]] = {"rows_have_labels": True, "columns_have_labels": True}
 
-    def compute(self, selection: Selection) -> tuple[Drawn, str]:
+    def compute(self, samples: Samples, selection: Selection) -> Shown:
         """Count rows by time."""
-        timeline = count_over_time(self.exploration.explorer.table, selection)
-        shown = sum(1 for counts in timeline.counts if counts.any())
+        timeline = count_over_time(samples.explorer.table, selection)
+        tags = sum(1 for counts in timeline.counts if counts.any())
         remarks = []
         if not timeline.firsts:
             remarks.append("No row here has a date.")
         elif timeline.undated:
-            remarks.append(f"{timeline.undated:,} rows have no date.")
-        if shown > MOST_TAGS_OVER_TIME:
-            remarks.append(f"The {MOST_TAGS_OVER_TIME} most frequent of {shown:,} tags.")
-        return draw_timeline(timeline, MOST_TAGS_OVER_TIME, self.dark), " ".join(remarks)
+            remarks.append(button(_UNDATED, f"{_rows(timeline.undated, 'has', 'have')} no date") + ".")
+        if tags > MOST_ROWS:
+            remarks.append(f"The {MOST_ROWS} most frequent of {tags:,} tags.")
+        chart, filters = draw_timeline(timeline, MOST_ROWS, self.dark)
+        return Shown(chart, filters | {_UNDATED: timeline.undated_filter}, " ".join(remarks), selection.filter)
 
 
 class LengthsChart(FilteredChart):
@@ -168,48 +198,71 @@ class LengthsChart(FilteredChart):
     labels: ClassVar[dict[str, bool]] = {"columns_have_labels": True}
 
     def __init__(self, exploration: Exploration) -> None:
-        self._column = "words"
         self._switch = Clickable(_SWITCH_CSS, on_pick=self._switched)
         self._counting = Worker()
+        self._followed: Samples | None = None
         super().__init__(exploration)
-        self._draw_switch()
+        exploration.param.watch(self.refresh, "known")
+        exploration.chosen.param.watch(self.refresh, "length")
 
-    def compute(self, selection: Selection) -> tuple[Drawn, str]:
-        """Count lengths."""
-        explorer, samples = self.exploration.explorer, self.exploration.samples
-        assert samples is not None
-        status = samples.tokens.status
-        if self._column == "tokens" and explorer.table.tokens is None and status.state != "failed":
-            return draw_lengths(count_lengths(explorer, selection), self.dark), (
-                f"Tokens are being counted: {status.share:.0%}. Until then, words."
-            )
-        if self._column == "tokens" and status.state == "failed":
-            return draw_lengths(count_lengths(explorer, selection), self.dark), safe_text(status.sentence)
-        histogram = count_lengths(explorer, selection, self._column)
-        remark = f"The longest has {histogram.longest:,} {self._column}."
-        if histogram.limit is not None:
-            remark += f" The model reads {histogram.limit:,}: {histogram.cut:,} rows are cut."
-        return draw_lengths(histogram, self.dark), remark
+    def compute(self, samples: Samples, selection: Selection) -> Shown:
+        """Count lengths: in words until the tokens are known."""
+        explorer, status = samples.explorer, samples.tokens.status
+        column = self._column if explorer.table.tokens is not None else "words"
+        histogram = count_lengths(explorer, selection, column)
+        remark = f"The longest has {histogram.longest:,} {column}."
+        filters = {}
+        if column != self._column:
+            remark = safe_text(status.sentence) or _counting(status.share)
+        elif histogram.limit is not None:
+            filters[_CUT] = histogram.cut_filter
+            cut = _rows(histogram.cut, "is", "are") + " cut"
+            remark += f" The model reads {histogram.limit:,}: {button(_CUT, cut) if histogram.cut else cut}."
+        chart, drawn = draw_lengths(histogram, self.dark)
+        return Shown(chart, drawn | filters, remark, selection.filter)
 
-    def _parts(self) -> list[Any]:
-        return [sub_heading(self.title), self._switch, self._remark]
+    def controls(self) -> list[Any]:
+        """Return the choice between words and tokens."""
+        return [self._switch]
 
-    def _draw_switch(self) -> None:
+    def refresh(self, *events: object) -> None:
+        """Draw; and begin to count tokens if these are to be shown and nobody has counted them."""
         buttons = "".join(
             f'<button class="pill" data-pick="{name}" aria-pressed="{str(name == self._column).lower()}">'
             f"{name.capitalize()}</button>"
             for name in ("words", "tokens")
         )
         self._switch.html = f'<div class="switch">{buttons}</div>'
+        samples = self.exploration.samples
+        wanted = samples is not None and self._column == "tokens" and not samples.tokens.status.is_over
+        if samples is not None and wanted and samples is not self._followed:
+            self._followed = samples
+            self.exploration.follow(samples.tokens.start(), self._counting, lambda: self._look(samples))
+        super().refresh(*events)
+
+    @property
+    def _column(self) -> str:
+        return "tokens" if self.exploration.chosen.length == "tokens" else "words"
+
+    def _look(self, samples: Samples) -> None:
+        """Say how far the counting is; what is drawn changes when it is over."""
+        if samples is not self.exploration.samples:
+            return
+        status = samples.tokens.status
+        if status.is_over:
+            self._followed = None
+            self.exploration.more_known()
+        elif self._column == "tokens":
+            self.caption.say(_counting(status.share))
 
     def _switched(self, column: str) -> None:
-        self._column = column
-        self._draw_switch()
         samples = self.exploration.samples
-        if column == "tokens" and samples is not None:
-            self.exploration.follow(samples.tokens.start(), self._counting, self.refresh)
-        else:
+        if column == "tokens" and samples is not None and samples.tokens.status.state == "failed":
+            samples.tokens.start()  # once more, as somebody asks for it
+        if column == self._column:
             self.refresh()
+        else:
+            self.exploration.chosen.length = column
 
 
 class TermsChart(FilteredChart):
@@ -221,45 +274,56 @@ class TermsChart(FilteredChart):
         self._filling = False
         self._tag, self._other = select("Words of"), select("against")
         super().__init__(exploration)
-        for field in (self._tag, self._other):
-            field.param.watch(self._chosen, "value")
+        self._tag.param.watch(self._tag_chosen, "value")
+        self._other.param.watch(self._other_chosen, "value")
+        exploration.chosen.param.watch(self.refresh, ["terms", "against"])
 
-    def compute(self, selection: Selection) -> tuple[Drawn, str]:
+    def compute(self, samples: Samples, selection: Selection) -> Shown:
         """Find terms."""
-        explorer = self.exploration.explorer
-        tag = self._tag.value or ""
+        explorer = samples.explorer
+        tag, other = self._compared(samples)
         # The words of a tag are found among the rows of all tags; the other conditions hold.
         rows = explorer.select(selection.filter.change(tags=()))
-        terms = characteristic_terms(explorer, rows, tag, self._other.value or None, count=16)
+        terms = characteristic_terms(explorer, rows, tag, other or None, count=16)
+        chart, filters = draw_terms(terms, self.dark)
         remark = "" if terms else "No word is more frequent here than there."
-        return draw_terms(terms, self.dark), remark
+        return Shown(chart, filters, remark, rows.filter)
 
-    def refresh(self, *events: Any) -> None:
-        """Draw the terms of the tag that is chosen here or in the filter."""
+    def controls(self) -> list[Any]:
+        """Return the two tags."""
+        return [columns(self._tag, self._other, narrow=500, gap=12)]
+
+    def refresh(self, *events: object) -> None:
+        """Draw the terms of the tag that is chosen here; if none is, of that in the filter."""
         samples = self.exploration.samples
-        if samples is None:
+        if samples is None or not samples.facts.tags:
             return
+        tag, other = self._compared(samples)
         tags = list(samples.facts.tags)
-        filtered = self.exploration.chosen.tag
+        options = dict(zip(unique_labels(tags, 60), tags, strict=True))
         self._filling = True
-        options = {plain_text(tag, 60): tag for tag in tags}
-        if list(self._tag.options.values() if self._tag.options else ()) != tags:
-            self._tag.param.update(options=options, value=tags[0])
-            self._other.param.update(options={_REST: "", **options}, value="")
-        if filtered in tags and any(event.name == "turn" for event in events):
-            self._tag.value = filtered
-            if self._other.value == filtered:
-                self._other.value = ""
+        self._tag.param.update(options=options, value=tag)
+        others = {label: name for label, name in options.items() if name != tag}
+        self._other.param.update(options={_REST: "", **others}, value=other)
         self._filling = False
-        super().refresh()
+        super().refresh(*events)
 
-    def _parts(self) -> list[Any]:
-        fields = columns(self._tag, self._other, narrow=500, gap=12)
-        return [sub_heading(self.title), fields, self._remark]
+    def _compared(self, samples: Samples) -> tuple[str, str]:
+        """Return the tag whose words are shown, and that with which they are compared; empty for all others."""
+        chosen, tags = self.exploration.chosen, samples.facts.tags
+        tag = next(name for name in (chosen.terms, chosen.tag, *tags) if name in tags)
+        return tag, chosen.against if chosen.against in tags and chosen.against != tag else ""
 
-    def _chosen(self, _event: Any) -> None:
+    def _tag_chosen(self, event: Any) -> None:
+        chosen, samples = self.exploration.chosen, self.exploration.samples
+        if not self._filling and samples is not None:
+            # The one that is shown without a choice goes on following the filter.
+            follows = next(name for name in (chosen.tag, *samples.facts.tags) if name in samples.facts.tags)
+            chosen.terms = "" if event.new == follows else event.new
+
+    def _other_chosen(self, event: Any) -> None:
         if not self._filling:
-            super().refresh()
+            self.exploration.chosen.against = event.new
 
 
 class MissingChart(FilteredChart):
@@ -267,12 +331,20 @@ class MissingChart(FilteredChart):
 
     title = "Missing values"
 
-    def compute(self, selection: Selection) -> tuple[Drawn, str]:
+    def compute(self, samples: Samples, selection: Selection) -> Shown:
         """Count empty cells."""
-        samples, explorer = self.exploration.samples, self.exploration.explorer
-        assert samples is not None
+        explorer = samples.explorer
         bars = count_missing(explorer.table, selection, explorer.select)
         # A file without dates lacks a column, not values.
         bars = [bar for bar in bars if bar.label != "created" or samples.has_dates]
         bars = [bar for bar in bars if bar.label not in ("outcome", "predicted")]
-        return draw_missing(bars, samples.titles, selection.count, self.dark), ""
+        chart, filters = draw_missing(bars, samples.titles, selection.count, self.dark)
+        return Shown(chart, filters, "", selection.filter)
+
+
+def _rows(count: int, one: str, many: str) -> str:
+    return f"1 row {one}" if count == 1 else f"{count:,} rows {many}"
+
+
+def _counting(share: float) -> str:
+    return f"Tokens are being counted: {share:.0%}. Until then, words."

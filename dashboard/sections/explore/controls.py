@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING, Any
 
 from panel.viewable import Viewer
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
     from dashboard.sections.explore.exploration import Exploration
     from engine.exploration.bars import Bar
+    from engine.exploration.filter import Filter
 
+ALL_TAGS = "All tags"
 PILL_CSS = f"""
 .pill {{ border: 1px solid {colour("line")}; border-radius: 999px; padding: 3px 12px; font-size: 14px; line-height: 1.5;
   background: {colour("surface")}; overflow-wrap: anywhere; }}
@@ -64,16 +67,21 @@ class FilterFields(Viewer):
         self._exploration = exploration
         chosen = exploration.chosen
         self._filling = False
-        self.tag = select("Tag", {"All tags": ""}, "")
+        self.tag = select("Tag", {ALL_TAGS: ""}, "")
         self.text = text_input("Contains", chosen.text, 'words, "a phrase", begin*, /RE2/')
         self._created = Clickable(_RANGE_CSS, on_enter=lambda name, value: self._entered("created", name, value))
         self._words = Clickable(_RANGE_CSS, on_enter=lambda name, value: self._entered("words", name, value))
+        self._tokens = Clickable(_RANGE_CSS, on_enter=lambda name, value: self._entered("tokens", name, value))
+        self._ranges = {"created": self._created, "words": self._words, "tokens": self._tokens}
+        for attribute, field in self._ranges.items():
+            field.html = _range_html(attribute.capitalize(), "date" if attribute == "created" else "number")
+        self._counting = Worker()
         self._message = Message()
         self._fields = columns(
             self.tag,
             self.text,
             self._created,
-            self._words,
+            stack(self._words, self._tokens, gap=6),
             template="minmax(150px, 3fr) minmax(180px, 4fr) minmax(330px, 5fr) minmax(170px, 3fr)",
             narrow=1100,
             gap=14,
@@ -82,7 +90,10 @@ class FilterFields(Viewer):
         self._view = stack(self._fields, self._message, gap=10)
         self.tag.param.watch(self._tag_chosen, "value")
         self.text.param.watch(lambda event: chosen.param.update(text=event.new), "value_input")
-        chosen.param.watch(self.show, ["tag", "text", "created", "words"])
+        chosen.param.watch(self.show, ["tag", "text", "created", "words", "tokens"])
+        exploration.param.watch(self._offer, "opened")
+        exploration.param.watch(self._count, "turn")
+        exploration.param.watch(self.show, "known")
         exploration.param.watch(self._complain, "problems")
         self.show()
 
@@ -90,26 +101,48 @@ class FilterFields(Viewer):
         """Return the view."""
         return self._view
 
-    def offer(self) -> None:
-        """Offer the tags of the samples on show."""
-        samples = self._exploration.samples
-        if samples is None:
-            return
-        self._filling = True
-        self.tag.options = {"All tags": "", **{plain_text(tag, 60): tag for tag in samples.facts.tags}}
-        self._filling = False
-        self._created.visible = samples.has_dates
-        self.show()
-
     def show(self, *_events: object) -> None:
         """Put the state into the fields."""
-        chosen = self._exploration.chosen
+        chosen, samples = self._exploration.chosen, self._exploration.samples
         self._filling = True
         self.tag.value = chosen.tag if chosen.tag in self.tag.options.values() else ""
         self._filling = False
         set_text(self.text, chosen.text)
-        self._created.html = _range_html("Created", "date", chosen.created)
-        self._words.html = _range_html("Words", "number", chosen.words)
+        for attribute, field in self._ranges.items():
+            field.values = dict(zip(("first", "last"), ends_of(getattr(chosen, attribute)), strict=True))
+        if samples is not None:
+            self._created.visible = samples.has_dates
+            self._tokens.visible = bool(chosen.tokens) or samples.explorer.table.tokens is not None
+
+    def _offer(self, *_events: object) -> None:
+        """Offer the tags of other samples."""
+        samples = self._exploration.samples
+        if samples is not None:
+            self._show_tags(samples.facts.tags)
+            self.show()
+
+    def _count(self, *_events: object) -> None:
+        """Count tags under all other conditions."""
+        selection, samples = self._exploration.selection, self._exploration.samples
+        if selection is None or samples is None:
+            return
+        explorer = samples.explorer
+
+        def compute() -> dict[str, int]:
+            rows = explorer.select(selection.filter.change(tags=()))
+            return {bar.label: bar.count for bar in count_values(explorer.table, rows)}
+
+        def show(counts: dict[str, int]) -> None:
+            if samples is self._exploration.samples:
+                self._show_tags({tag: counts.get(tag, 0) for tag in samples.facts.tags})
+
+        run(self._counting, compute, show)
+
+    def _show_tags(self, counts: dict[str, int]) -> None:
+        self._filling = True
+        chosen = self._exploration.chosen.tag
+        self.tag.param.update(options=tag_options(counts), value=chosen if chosen in counts else "")
+        self._filling = False
 
     def _tag_chosen(self, event: Any) -> None:
         # The selector also moves when the state or the data set does, which is nobody's choice.
@@ -134,7 +167,9 @@ class Facets(Viewer):
         self._exploration = exploration
         self._worker = Worker()
         self._bars: dict[str, tuple[str, Bar]] = {}
+        self._since: Filter | None = None
         self._view = Clickable(_FACETS_CSS, on_pick=self._picked)
+        exploration.param.watch(lambda _event: self._bars.clear(), "opened")
         exploration.param.watch(self._refresh, "turn")
 
     def __panel__(self) -> pn.viewable.Viewable:
@@ -142,10 +177,10 @@ class Facets(Viewer):
         return self._view
 
     def _refresh(self, *_events: object) -> None:
-        selection, explorer = self._exploration.selection, self._exploration.explorer
-        if selection is None:
+        selection, samples = self._exploration.selection, self._exploration.samples
+        if selection is None or samples is None:
             return
-        filter = selection.filter
+        filter, explorer = selection.filter, samples.explorer
 
         def compute() -> list[tuple[str, Bar]]:
             found = []
@@ -155,9 +190,14 @@ class Facets(Viewer):
                     found += [(attribute, bar) for bar in count_values(explorer.table, without, attribute)]
             return found
 
-        run(self._worker, compute, self._show)
+        def show(bars: list[tuple[str, Bar]]) -> None:
+            if samples is self._exploration.samples:
+                self._show(bars, filter)
 
-    def _show(self, bars: list[tuple[str, Bar]]) -> None:
+        run(self._worker, compute, show)
+
+    def _show(self, bars: list[tuple[str, Bar]], since: Filter) -> None:
+        self._since = since
         # A click names what was clicked: the order may have changed meanwhile.
         self._bars = {f"{attribute}:{bar.label}": (attribute, bar) for attribute, bar in bars}
         parts, before = [], ""
@@ -167,7 +207,7 @@ class Facets(Viewer):
                 before = attribute
             pressed = str(getattr(self._exploration.chosen, attribute) == bar.label).lower()
             parts.append(
-                f'<button class="pill" data-pick="{safe_text(key)}" aria-pressed="{pressed}">'
+                f'<button class="pill" data-pick="{html.escape(key)}" aria-pressed="{pressed}">'
                 f"{safe_text(bar.label, 40)} "
                 f"<b>{bar.count:,}</b></button>"
             )
@@ -181,7 +221,7 @@ class Facets(Viewer):
         if getattr(self._exploration.chosen, attribute) == bar.label:
             self._exploration.clear(attribute)
         else:
-            self._exploration.go(bar.filter)
+            self._exploration.go(bar.filter, self._since)
 
 
 class Strip(Viewer):
@@ -191,7 +231,7 @@ class Strip(Viewer):
         super().__init__()
         self._exploration = exploration
         self._view = Clickable(_STRIP_CSS, on_pick=self._picked)
-        exploration.param.watch(self.show, ["turn", "problems", "working"])
+        exploration.param.watch(self.show, ["turn", "known", "problems", "working"])
 
     def __panel__(self) -> pn.viewable.Viewable:
         """Return the view."""
@@ -223,11 +263,23 @@ class Strip(Viewer):
         self._exploration.clear(*([key] if key else []))
 
 
-def _range_html(label: str, kind: str, value: str) -> str:
-    first, last = (safe_text(end, 20) for end in ends_of(value))
+def tag_options(counts: dict[str, int]) -> dict[str, str]:
+    """Return the tag meant by each label of a choice: every tag has one of its own, and one means all of them."""
+    options = {ALL_TAGS: ""}
+    for tag, count in counts.items():
+        label = f"{plain_text(tag, 60)} ({count:,})"
+        number = 2
+        while label in options:
+            label = f"{plain_text(tag, 60)} ({count:,}; {number})"
+            number += 1
+        options[label] = tag
+    return options
+
+
+def _range_html(label: str, kind: str) -> str:
     more = ' min="0" inputmode="numeric"' if kind == "number" else ""
     return (
         f"<fieldset><legend>{label}</legend>"
-        f'<input type="{kind}" data-name="first" aria-label="{label} from" value="{first}"{more}><span>to</span>'
-        f'<input type="{kind}" data-name="last" aria-label="{label} to" value="{last}"{more}></fieldset>'
+        f'<input type="{kind}" data-name="first" aria-label="{label} from"{more}><span>to</span>'
+        f'<input type="{kind}" data-name="last" aria-label="{label} to"{more}></fieldset>'
     )

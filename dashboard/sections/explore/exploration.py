@@ -1,24 +1,26 @@
 """What the parts of the Data section share: the samples on show, the filter, and the rows that it leaves.
 
-One for each visitor. It holds a filter and a selection, which is a mask of the process's cache; nothing big.
+One for each visitor. It holds a filter and a selection, which those share who look at the same rows.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, TypeVar
+import contextlib
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import param
 
 from dashboard.components.work import Worker
-from dashboard.criteria import CONDITIONS, filter_of, read_condition, state_of
+from dashboard.criteria import CONDITIONS, filter_of, name_in_filter, state_of
 from dashboard.sections.base import is_served
 from engine.errors import TagscopeError
 from engine.exploration.filter import Filter, FilterError
 from engine.exploration.progress import StoppedError
+from engine.exploration.text_map import PLACE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from dashboard.catalogue import Catalogue
     from dashboard.job import Job
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 POLL_SECONDS = 0.4
 TYPING_SECONDS = 0.15
+AWAITED = frozenset({"finding", "missing", "polygon", "tokens"})
+"""Conditions on what is computed only when somebody needs it."""
 
 
 class Exploration(param.Parameterized):
@@ -43,7 +47,9 @@ class Exploration(param.Parameterized):
         What there is to show.
     """
 
+    opened = param.Integer(default=0, doc="Grows whenever other samples are on show, before their rows are found.")
     turn = param.Integer(default=0, doc="Grows whenever other rows are to be shown.")
+    known = param.Integer(default=0, doc="Grows whenever more is known of the same rows: findings, tokens, a map.")
     problems = param.Dict(default={}, doc="Sentence by condition that cannot be used.")
     working = param.Boolean(default=False, doc="Whether it takes long to find the rows.")
 
@@ -55,8 +61,9 @@ class Exploration(param.Parameterized):
         self.samples: Samples | None = None
         self.selection: Selection | None = None
         self._worker = Worker()
-        self._awaited: dict[Job[Any], Worker] = {}
+        self._awaited: set[Job[Any]] = set()
         self._asked = 0
+        self._texts: dict[str, str] = {}
         self.chosen.param.watch(self._changed, list(CONDITIONS))
 
     @property
@@ -65,13 +72,22 @@ class Exploration(param.Parameterized):
         assert self.samples is not None
         return self.samples.explorer
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether the rows of another filter than the chosen one are shown, so that others will be soon."""
+        return self._texts != self._conditions()
+
     def open(self, samples: Samples | None) -> None:
         """Show other samples, or none."""
         self.samples, self.selection = samples, None
+        self._asked += 1
+        self._awaited = set()
+        self.opened += 1
         if samples is not None:
-            # What reads texts may take long, and then everybody would wait for it.
+            # What reads texts, or imports what it needs, may take long, and then everybody would wait for it.
             chosen = self.chosen
-            self.refresh(wait=not (chosen.text or chosen.words or chosen.polygon))
+            slow = (chosen.text, chosen.words, chosen.tokens, chosen.missing, chosen.finding, chosen.polygon)
+            self.refresh(wait=not any(slow))
 
     def refresh(self, *, wait: bool = False, pause: float = 0.0) -> None:
         """Find the rows anew, in a thread; with `wait` at once, which only the first rows of a page are worth."""
@@ -79,20 +95,44 @@ class Exploration(param.Parameterized):
         if samples is None:
             return
         self._asked += 1
-        asked = self._asked
+        asked, texts = self._asked, self._conditions()
         filter, problems = filter_of(self.chosen)
 
-        def compute() -> tuple[Selection | None, dict[str, str]]:
+        def compute() -> _Answer | None:
             return _select(samples.explorer, filter, problems, lambda: asked != self._asked)
 
-        if wait:
-            self._show(*compute())
-        else:
-            run(self._worker, compute, lambda found: self._show(*found), pause=pause, working=self._work)
+        def show(answer: _Answer | None) -> None:
+            # Something else may have been asked for meanwhile, also of other samples.
+            if answer is not None and asked == self._asked:
+                self._texts = texts
+                self._show(samples, answer)
 
-    def go(self, filter: Filter) -> None:
-        """Make this the filter, as a bar or a bin gives it."""
-        self.chosen.param.update(**state_of(filter))
+        if wait:
+            show(compute())
+        else:
+            run(self._worker, compute, show, pause=pause, working=self._work)
+
+    def more_known(self) -> None:
+        """Say that findings, tokens or a map have arrived; the rows change only where a condition waited for it."""
+        self.known += 1
+        if not AWAITED.isdisjoint(self.problems):
+            self.refresh()
+
+    def go(self, filter: Filter, since: Filter | None = None) -> None:
+        """Make this the filter, as a bar or a bin gives it.
+
+        Parameters
+        ----------
+        filter
+            Where to go.
+        since
+            The filter that it was made from, by default that of the rows on show. What the two share stays as it is
+            now: it may have changed meanwhile, or be a condition that cannot be used yet.
+        """
+        if since is None:
+            since = self.selection.filter if self.selection is not None else Filter()
+        before = state_of(since)
+        self.chosen.param.update(**{name: text for name, text in state_of(filter).items() if text != before[name]})
 
     def clear(self, *attributes: str) -> None:
         """Take conditions out; all of them if none is named."""
@@ -119,31 +159,62 @@ class Exploration(param.Parameterized):
     def _work(self, busy: bool) -> None:
         self.working = busy
 
-    def _wait_for(self, problems: dict[str, str]) -> dict[str, str]:
-        """Begin what a link needs and nobody has computed yet; return a sentence by condition that waits."""
-        samples, waiting = self.samples, {}
-        assert samples is not None
-        needed = (("polygon", samples.map, "map of the texts is"), ("finding", samples.findings, "findings are"))
+    def _conditions(self) -> dict[str, str]:
+        return {name: getattr(self.chosen, name) for name in CONDITIONS}
+
+    def _wait_for(self, samples: Samples, lacking: Collection[str]) -> tuple[dict[str, str], list[Job[Any]]]:
+        """Return a sentence by condition that lacks what nobody has computed yet, and the work that makes it."""
+        waiting, jobs = {}, []
+        needed: list[tuple[str, Job[Any], str]] = [
+            ("polygon", samples.map, "map of the texts is"),
+            ("missing", samples.map, "map of the texts is"),
+            ("finding", samples.findings, "findings are"),
+        ]
+        if samples.bundle is not None:
+            needed.append(("tokens", samples.tokens, "lengths in tokens are"))
         for attribute, job, what in needed:
-            if attribute not in problems or job.status.state == "done" or not has_loop():
+            if attribute not in lacking or job.status.state == "done" or not has_loop():
                 continue
             if job.status.state == "failed":
                 waiting[attribute] = job.status.sentence
                 continue
             waiting[attribute] = f"The {what} being computed; the rows you asked for appear then."
-            if job not in self._awaited:
-                self._awaited[job] = Worker()
-                job.start()
-                self.follow(job, self._awaited[job], lambda job=job: self.refresh() if job.status.is_over else None)
-        return waiting
+            jobs.append(job)
+        return waiting, jobs
 
-    def _show(self, selection: Selection | None, problems: dict[str, str]) -> None:
-        # While a query is being typed it is often none: the rows before it stay.
-        if selection is not None:
-            self.selection = selection
-        self.problems = {**problems, **self._wait_for(problems)}
-        if self.selection is not None:
-            self.turn += 1
+    def _await(self, job: Job[Any]) -> None:
+        if job in self._awaited:
+            return
+        self._awaited.add(job)
+
+        def look() -> None:
+            # The samples on show may be others by now.
+            if job.status.is_over and job in self._awaited:
+                self._awaited.discard(job)
+                self.more_known()
+
+        job.start()
+        self.follow(job, Worker(), look)
+
+    def _show(self, samples: Samples, answer: _Answer) -> None:
+        waiting, jobs = self._wait_for(samples, answer.lacking)
+        self.selection = answer.selection
+        self.problems = {**answer.problems, **waiting}
+        self.turn += 1
+        for job in jobs:
+            self._await(job)
+        if answer.lacking and samples is self.samples and samples.explorer is not answer.explorer:
+            # What the filter lacked has arrived since.
+            self.refresh()
+
+
+class _Answer(NamedTuple):
+    """The rows of what can be used of a filter, why the rest cannot, and which conditions lack what is to come."""
+
+    explorer: Explorer
+    selection: Selection
+    problems: dict[str, str]
+    lacking: frozenset[str]
 
 
 def has_loop() -> bool:
@@ -170,29 +241,42 @@ def run(
         show(compute())
 
 
-def _select(
-    explorer: Explorer, filter: Filter, problems: dict[str, str], stop: Callable[[], bool]
-) -> tuple[Selection | None, dict[str, str]]:
-    """Return the rows of a filter without what cannot be used, and why that cannot."""
+def _select(explorer: Explorer, filter: Filter, problems: dict[str, str], stop: Callable[[], bool]) -> _Answer | None:
+    """Return the rows of a filter without what cannot be used; None if something newer was asked for."""
     try:
-        return explorer.select(filter, stop=stop), problems
+        return _select_usable(explorer, filter, problems, stop)
     except StoppedError:
-        return None, problems
-    except FilterError:
-        pass
-    problems = dict(problems)
-    texts = state_of(filter)
-    usable = Filter()
+        return None
+
+
+def _select_usable(explorer: Explorer, filter: Filter, problems: dict[str, str], stop: Callable[[], bool]) -> _Answer:
+    with contextlib.suppress(FilterError):
+        return _Answer(explorer, explorer.select(filter, stop=stop), problems, frozenset())
+    problems, lacking, usable = dict(problems), set(), Filter()
     for attribute in CONDITIONS:
-        if not texts[attribute]:
+        name = name_in_filter(attribute)
+        value = getattr(filter, name)
+        if not value:
             continue
-        name = {"tag": "tags", "split": "splits", "outcome": "outcomes"}.get(attribute, attribute)
-        value = read_condition(attribute, texts[attribute])
         try:
             explorer.select(Filter(**{name: value}), stop=stop)
             usable = usable.change(**{name: value})
         except StoppedError:
-            return None, problems
+            raise
         except TagscopeError as error:
-            problems[attribute] = str(error)
-    return explorer.select(usable, stop=stop), problems
+            unknown = _why_unknown(value) if attribute == "finding" else None
+            problems[attribute] = unknown or str(error)
+            if attribute in AWAITED and unknown is None and (attribute != "missing" or PLACE in value):
+                lacking.add(attribute)
+    return _Answer(explorer, explorer.select(usable, stop=stop), problems, frozenset(lacking))
+
+
+def _why_unknown(kind: str) -> str | None:
+    """Return a sentence where there is no such finding on any data: nothing has to be computed to say so."""
+    from engine.findings.registry import specs
+
+    try:
+        specs([kind])
+    except TagscopeError as error:
+        return str(error)
+    return None

@@ -26,25 +26,17 @@ USUAL_SHARE = 0.1
     "Texts in another language",
     advice="Translate them, collect more of their language, or leave them out.",
     harm=0.3,
-    needs=("cleaned",),
+    needs=("languages",),
 )
 def foreign_texts(context: Context) -> Result:
-    """Identify the language of each text by py3langid (Lui and Baldwin, 2012): offline, the same everywhere."""
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier  # its model takes half a second to load
-
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    languages = np.empty(len(context), object)
-    certain = np.zeros(len(context))
-    for row, text in enumerate(context.cleaned):
-        languages[row], certain[row] = identifier.classify(text)
-        if row % 1000 == 0:
-            context.progress(row / len(context))
+    """List the texts that are surely in a language which few of the texts have."""
+    languages, certain = context.languages.names, context.languages.probabilities
     sure = certain >= SURE
-    counts = collections.Counter(languages[sure])
+    counts = collections.Counter(languages[sure].tolist())
     usual = {name for name, count in counts.items() if count >= USUAL_SHARE * sure.sum()}
     usual |= {name for name, _ in counts.most_common(1)}
-    rows = np.flatnonzero(sure & ~np.isin(languages.astype(str), list(usual)))
-    foreign = collections.Counter(languages[rows])
+    rows = np.flatnonzero(sure & ~np.isin(languages, list(usual)))
+    foreign = collections.Counter(languages[rows].tolist())
     table = [{"language": name, "rows": count} for name, count in foreign.most_common()]
     own = ", ".join(sorted(usual)) or "unknown"
     shown = ", ".join(f"{name} {count:,}" for name, count in foreign.most_common(5))

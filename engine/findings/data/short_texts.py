@@ -41,4 +41,5 @@ def short_texts(context: Context) -> Result:
             rows, 1 - lengths[rows] / ENOUGH_WORDS, note=[counted(int(length), "word") for length in lengths[rows]]
         ),
         table,
+        noteworthy=bool(fields),
     )

@@ -66,6 +66,7 @@ def cleaning_steps(context: Context) -> Result:
         + (f" ({told}); {counted(int(notable.sum()), 'row')} lost {NOTABLE:.0%} or more." if told else "."),
         rows_frame(rows, lost[rows], affected=notable, note=note),
         table,
+        noteworthy=bool(len(rows)),
     )
 
 

@@ -50,4 +50,5 @@ def emptied_rows(context: Context) -> Result:
             note=[f"nothing is left of {', '.join(names[row])}" for row in rows],
         ),
         table,
+        noteworthy=bool(len(out)),
     )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     "Texts cut off",
     advice="Raise training.max_tokens, or put what matters at the beginning.",
     harm=0.3,
-    needs=("cleaned",),
+    needs=("tokens",),
 )
 def truncated_texts(context: Context) -> Result:
     """Score each text that is cut by the share of its tokens that the model does not see."""

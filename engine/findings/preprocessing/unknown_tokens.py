@@ -21,10 +21,13 @@ NOTABLE = 0.5
     "Words out of vocabulary",
     advice="Train again with rows like these among the training rows.",
     harm=0.4,
-    needs=("cleaned",),
+    needs=("tokens",),
 )
 def unknown_tokens(context: Context) -> Result:
-    """Score each row by the share of its tokens that are unknown; from `NOTABLE` on it is affected."""
+    """Score each row by the share of its tokens that are unknown; from `NOTABLE` on it is affected.
+
+    The table has the most frequent unknown words.
+    """
     counts = context.tokens
     share = counts.unknown / np.maximum(counts.kept, 1)
     rows = np.flatnonzero(counts.unknown)
@@ -35,4 +38,6 @@ def unknown_tokens(context: Context) -> Result:
         f"{unknown:,} of {kept:,} tokens ({unknown / kept:.1%}) are unknown to the run; "
         f"{counted(int(affected.sum()), 'row')} of {len(context):,} consist of unknown words by half or more.",
         rows_frame(rows, share[rows], affected=affected, note=note),
+        [{"word": word, "times": times} for word, times in counts.unknown_words],
+        noteworthy=unknown > 0,
     )
