@@ -238,7 +238,7 @@ def measure(rows: int, repeats: int, only: str) -> dict[str, Any]:
         memory["at the end"] = _resident()
         memory["highest"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     visitors = [explorer.select(Filter(tags=("mlops",), words=Lengths(number))) for number in range(20)]
-    each = sum(selection.mask.nbytes + selection.positions.nbytes for selection in visitors) / len(visitors) / 2**20
+    each = sum(selection.mask.nbytes for selection in visitors) / len(visitors) / 2**20
     return {
         "rows": rows,
         "words": int(words.lengths.sum()),

@@ -159,7 +159,7 @@ def interactions(visitor: Visitor) -> list[Interaction]:
         field = page.get_by_label("Words from")
         # Where texts are frequent, so that each word more leaves fewer of them.
         field.fill(str(20 + number % 20))
-        return watcher.time(lambda: field.press("Enter"), COUNT, events=["change"])
+        return watcher.time(lambda: field.press("Enter"), COUNT, events=["keydown"])
 
     def dates(number: int) -> Times:
         day = LAST_DAY - datetime.timedelta(30 * number)

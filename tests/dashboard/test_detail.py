@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from config.settings import load_settings
 from dashboard.catalogue import Catalogue
 from dashboard.detail import read_detail, tokens_of
-from dashboard.sections.explore.drawer import detail_html
+from dashboard.sections.explore.drawer_html import detail_html
 from dashboard.sections.explore.drawer_pane import row_key, row_of
 from engine.exploration.filter import FilterError
 from engine.runs.store import open_store

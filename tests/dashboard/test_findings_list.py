@@ -71,7 +71,7 @@ def test_what_was_found_without_a_row_is_not_nothing() -> None:
         finding("drift"),
         finding("leakage", computed=False, sentence="The rows are not split; name a run."),
     )
-    html = findings_html(items, {"duplicates": 12}, "", set())
+    html = findings_html(items, {"duplicates": 12}, "", {"cleaning"})
     assert "Nothing found: Title of drift.<" in html
     assert "Not looked for: Title of leakage. The rows are not split" in html
     assert "Sentence of cleaning." in html

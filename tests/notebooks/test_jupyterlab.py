@@ -71,7 +71,7 @@ def test_entering_a_text_changes_the_prediction(lab: str, browser: Browser) -> N
     page.get_by_text("| Idle").wait_for()
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    answer = page.locator(".tag")
+    answer = page.locator("div.tag")
     expect(answer).to_have_text("natural-language-processing", timeout=120_000)
     page.get_by_label("Text", exact=True).fill("Object detection in drone images with YOLO")
     expect(answer).to_have_text("computer-vision", timeout=60_000)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.ui, pytest.mark.long]
 APPS = Path(__file__).with_name("apps")
-VISITS = 40
+VISITS = 24
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def look_at_data(page: Page) -> None:
     expect(data.get_by_role("dialog")).to_be_visible()
 
 
-def test_after_40_visits_no_view_of_a_closed_session_is_alive(
+def test_after_many_visits_no_view_of_a_closed_session_is_alive(
     counting_server: str, browser: Browser, visit: Visit
 ) -> None:
     _, busy_before = alive(visit, counting_server)
@@ -65,7 +65,7 @@ def test_after_40_visits_no_view_of_a_closed_session_is_alive(
         page = context.new_page()
         page.goto(f"{counting_server}/visits")
         expect(page.locator("#ts-splash")).to_have_count(0)
-        if number % 8 == 0:
+        if number % 12 == 0:
             # Some visitors look at everything, plots included, filter, and open a row.
             look_at_data(page)
             for name in ("performance", "inference"):

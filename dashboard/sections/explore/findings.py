@@ -169,19 +169,19 @@ def _item_html(item: Finding, count: int, *, pressed: bool) -> str:
 
 
 def _figures_html(item: Finding, *, opened: bool) -> str:
-    """Write the figures that belong to no single row; the server knows which are unfolded, so that they stay so."""
+    """Write the figures that belong to no single row, once they are unfolded; a filter that changes leaves them so."""
     lines = item.figures
     if not lines:
         return ""
+    summary = f'<summary data-pick="figures:{html.escape(item.kind)}">Figures</summary>'
+    if not opened:
+        return f"<details>{summary}</details>"
     titles = "".join(f"<th>{safe_text(name)}</th>" for name in lines[0])
     body = "".join(
         f"<tr>{''.join(_cell(name, value) for name, value in line.items())}</tr>" for line in lines[:MOST_LINES]
     )
     rest = f"<p>… and {len(lines) - MOST_LINES:,} more</p>" if len(lines) > MOST_LINES else ""
-    return (
-        f'<details{" open" if opened else ""}><summary data-pick="figures:{html.escape(item.kind)}">Figures</summary>'
-        f"<table><tr>{titles}</tr>{body}</table>{rest}</details>"
-    )
+    return f"<details open>{summary}<table><tr>{titles}</tr>{body}</table>{rest}</details>"
 
 
 def _cell(name: str, value: str) -> str:
