@@ -82,7 +82,7 @@ class Visitor:
         drawn = page.get_by_text("Draw around points", exact=False)
         drawn.or_(begin).first.wait_for()
         if begin.count():
-            begin.click()
+            begin.first.click()
         drawn.first.wait_for(timeout=MAP_MS)
         self.watcher.quiet()
 

@@ -78,11 +78,11 @@ window.bench = (() => {
   const readers = {
     picture,
     count: () => {
-      const found = finder("[role=status]", /project/)
+      const found = finder("[role=status]", /projects$/)
       return () => found()?.textContent
     },
     table: () => {
-      const found = finder("table", /./)
+      const found = finder("table:has([aria-sort])", /./)
       return () => {
         const table = found()
         const sorts = [...table?.querySelectorAll("[aria-sort]") ?? []].map((one) => one.getAttribute("aria-sort"))

@@ -88,6 +88,28 @@ class SectionLinks(JSComponent):
         if (!targets[name]?.isConnected) { targets[name] = find(document.body, "section-" + name) }
         return targets[name]
       }
+      // What stands above a section is still being built when somebody goes there, and would push it out of sight:
+      // it is kept in its place until the visitor does something else.
+      let keeping = null
+      const leave = () => { clearInterval(keeping) }
+      const acts = ["wheel", "touchstart", "pointerdown", "keydown"]
+      for (const act of acts) { document.addEventListener(act, leave, {capture: true, passive: true}) }
+      const go = (name, behavior) => {
+        leave()
+        const place = () => {
+          const element = target(name)
+          return element ? Math.round(element.getBoundingClientRect().top + window.scrollY) : null
+        }
+        let before = place()
+        const until = performance.now() + 60000
+        keeping = setInterval(() => {
+          const now = place()
+          if (now !== before) { target(name)?.scrollIntoView({block: "start"}) }
+          before = now
+          if (performance.now() > until) { leave() }
+        }, 100)
+        target(name)?.scrollIntoView({behavior, block: "start"})
+      }
       for (const [name, title] of Object.entries(model.sections)) {
         const link = document.createElement("a")
         link.textContent = title
@@ -96,7 +118,7 @@ class SectionLinks(JSComponent):
           event.preventDefault()
           const {pathname, search} = window.location
           window.history.replaceState({}, "", pathname + search + "#" + name)
-          target(name)?.scrollIntoView({behavior: "smooth", block: "start"})
+          go(name, "smooth")
         })
         links[name] = link
         nav.append(link)
@@ -118,13 +140,17 @@ class SectionLinks(JSComponent):
         if (!waiting) { waiting = true; requestAnimationFrame(mark) }
       }
       document.addEventListener("scroll", on_scroll, {capture: true, passive: true})
-      model.on("remove", () => document.removeEventListener("scroll", on_scroll, {capture: true}))
+      model.on("remove", () => {
+        leave()
+        document.removeEventListener("scroll", on_scroll, {capture: true})
+        for (const act of acts) { document.removeEventListener(act, leave, {capture: true}) }
+      })
       const wanted = window.location.hash.slice(1)
       let tries = 0
       const arrive = () => {
         // A link with a hash waits until its section is there; a visitor who scrolls first is left alone.
         const element = links[wanted] && window.scrollY === 0 ? target(wanted) : null
-        if (element) { element.scrollIntoView({block: "start"}) }
+        if (element) { go(wanted, "instant") }
         else if (links[wanted] && tries++ < 50) { setTimeout(arrive, 100) }
         mark()
       }

@@ -21,7 +21,7 @@ def test_a_prediction_under_another_host_name(serve_web: Callable[..., int], bro
     page.goto(f"http://{HOST}:{port}/app")
     page.get_by_role("link", name="Inference").click()
     page.get_by_label("Text", exact=True).fill("Counting seals in satellite images with YOLO")
-    expect(page.locator(".tag", has_text="computer-vision")).to_be_visible(timeout=30_000)
+    expect(page.locator("div.tag", has_text="computer-vision")).to_be_visible(timeout=30_000)
     page.close()
 
 
