@@ -4,13 +4,17 @@ BIN := .venv/bin
 PORT ?= 5006
 TEST_PROCESSES ?= 2
 
-.PHONY: dashboard test lint demo clean
+.PHONY: dashboard test test-long lint demo clean
 
 dashboard: .venv/.serving
 	$(BIN)/tagscope dashboard --port $(PORT)
 
 test: lint
-	$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadscope --no-loadscope-reorder
+	$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadscope --no-loadscope-reorder -m "not long"
+
+# What takes minutes for one law; continuous integration runs it after `make test`.
+test-long: .venv/.complete
+	$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadscope --no-loadscope-reorder -m long
 
 lint: .venv/.complete
 	$(BIN)/ruff check .

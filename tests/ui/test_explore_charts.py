@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from .conftest import Visit
 
-pytestmark = pytest.mark.ui
+pytestmark = [pytest.mark.ui, pytest.mark.long]
 
 # Where a visible rectangle is whose tip begins so, in pixels of the canvas; or the place beside it.
 _FIND = """
