@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, TimeoutError, expect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,8 +79,14 @@ class Visit:
 
     def choose(self, field: Locator, option: str | Pattern[str]) -> None:
         """Choose in a Material select."""
+        item = self.page.get_by_role("menuitem", name=option, exact=True)
         field.click()
-        self.page.get_by_role("menuitem", name=option, exact=True).click()
+        try:
+            item.wait_for(timeout=PATIENCE_MS / 6)
+        except TimeoutError:
+            # What is still being built may move the field between press and release, which is no click.
+            field.click()
+        item.click()
 
 
 @pytest.fixture
