@@ -6,69 +6,30 @@ and nothing belongs to a visitor.
 
 from __future__ import annotations
 
+import contextlib
 import functools
-import threading
-from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, TypeVar, cast
-
-import msgspec
+from typing import TYPE_CHECKING, Any, cast
 
 from config.settings import get_settings
+from dashboard.report import Report, report_of_file, report_of_run
+from dashboard.run_entry import RunEntry
+from dashboard.shelf import Shelf
 from engine.errors import DataError, RunNotFoundError, TagscopeError
+from engine.runs.embeddings import EMBEDDINGS_NAME
 from engine.runs.manifest import Manifest, checked_run_id
 from engine.runs.store import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Iterator
     from pathlib import Path
 
     from config.settings import Settings
+    from dashboard.map_job import MapJob
     from dashboard.samples import Samples
     from engine.dataset.snapshot import Dataset
-    from engine.evaluation.performance_file import Performance
     from engine.exploration.explorer import Explorer
     from engine.runs.bundle import Bundle
     from engine.runs.store import RunStore
-
-_ENTRIES_KEPT = 32
-T = TypeVar("T")
-TEST_SPLIT = "test"
-SEEN_UNKNOWN = (
-    "This model was trained elsewhere, and nobody knows here on which samples: those that it has seen make it look "
-    "better than it is."
-)
-
-
-class RunEntry(msgspec.Struct, frozen=True):
-    """One run as a selector names it."""
-
-    manifest: Manifest
-    promoted: bool
-
-    @property
-    def run_id(self) -> str:
-        """The run's id."""
-        return self.manifest.run_id
-
-    @property
-    def has_model(self) -> bool:
-        """Whether it can answer texts; a run that was made from predictions cannot."""
-        return bool(self.manifest.model_digest)
-
-    @property
-    def label(self) -> str:
-        """Model, day, whether promoted, and the short id."""
-        mark = " · promoted" if self.promoted else ""
-        return f"{self.manifest.model} · {self.manifest.created[:10]}{mark} · {self.manifest.short_id}"
-
-
-class Report(msgspec.Struct, frozen=True):
-    """What the Performance section shows, the sentences above it, and what is unusual about the run."""
-
-    performance: Any
-    sentences: tuple[str, ...]
-    source: str = ""
-    remarks: tuple[str, ...] = ()
 
 
 class Catalogue:
@@ -85,9 +46,7 @@ class Catalogue:
     def __init__(self, settings: Settings, store: RunStore) -> None:
         self.settings = settings
         self.store = store
-        self._kept: OrderedDict[Hashable, Any] = OrderedDict()
-        self._making: dict[Hashable, threading.Lock] = {}
-        self._lock = threading.Lock()
+        self._shelf = Shelf()
 
     # Runs
 
@@ -175,7 +134,7 @@ class Catalogue:
             table = load_table(path, fields, max_cell_characters=settings.max_cell_characters)
             return Dataset.from_table(table, path.stem)
 
-        return self._keep(("file", path, *_stamp(path)), load)
+        return self._shelf.keep(("file", path, *_stamp(path)), load)
 
     def samples(self, run_id: str) -> Samples:
         """Return the rows of the named data file or, without one, those a run was trained and judged on.
@@ -190,7 +149,7 @@ class Catalogue:
         engine.errors.TagscopeError
             The file, the run or its data set is missing or damaged.
         """
-        from dashboard.samples import Samples, map_job
+        from dashboard.samples import Samples
         from engine.dataset.snapshot import open_dataset
 
         if self.settings.data.file is not None:
@@ -199,16 +158,33 @@ class Catalogue:
             raise RunNotFoundError(self.training_advice())
         else:
             digest = self.manifest(run_id).dataset.digest
-            dataset = self._keep(("dataset", digest), lambda: open_dataset(self.settings.datasets_dir, digest))
+            dataset = self._shelf.keep(("dataset", digest), lambda: open_dataset(self.settings.datasets_dir, digest))
 
         def make() -> Samples:
             bundle = self.store.open(run_id) if run_id else None
             explorer = self.explorer(dataset)
-            # The map is one of the texts: the runs of a data set share it, and the work on it.
-            text_map = self._keep(("map", dataset.digest), lambda: map_job(dataset.digest, explorer))
+            text_map = self._map(dataset, explorer, bundle)
             return Samples(dataset, explorer, text_map, None if bundle is None else _predictions(bundle), bundle)
 
-        return self._keep(("samples", dataset.digest, run_id), make)
+        return self._shelf.keep(("samples", dataset.digest, run_id), make)
+
+    def _map(self, dataset: Dataset, explorer: Explorer, bundle: Bundle | None) -> MapJob:
+        """Return the work on the map: one for all runs of the data set that go by the same embeddings."""
+        from dashboard.map_job import MapJob, choose_embeddings
+
+        embeddings, remark = choose_embeddings(self._embedded(dataset.digest, bundle))
+        key = ("map", dataset.digest, "" if embeddings is None else embeddings.digest, remark)
+        return self._shelf.keep(key, lambda: MapJob(dataset.digest, explorer, embeddings, remark))
+
+    def _embedded(self, digest: str, bundle: Bundle | None) -> Iterator[Bundle]:
+        """Open the runs of a data set that have embeddings: the one on show first, the others newest first."""
+        runs = [run.run_id for run in self.store.runs() if run.dataset.digest == digest]
+        shown = "" if bundle is None else bundle.run_id
+        for run_id in sorted(runs, key=lambda run_id: run_id != shown):
+            if self.store.has_attachment(run_id, EMBEDDINGS_NAME):
+                # A damaged run says so where it is shown itself.
+                with contextlib.suppress(TagscopeError):
+                    yield self.store.open(run_id)
 
     @property
     def is_ready(self) -> bool:
@@ -228,14 +204,14 @@ class Catalogue:
             digest = "" if dataset is None else dataset.digest
         else:
             digest = self.manifest(run_id).dataset.digest if run_id else ""
-        return cast("Samples | None", self._peek(("samples", digest, run_id)))
+        return cast("Samples | None", self._shelf.peek(("samples", digest, run_id)))
 
     def _kept_file(self) -> Dataset | None:
         file = self.settings.data.file
         if file is None:
             return None
         path = self.settings.resolve(file)
-        return cast("Dataset | None", self._peek(("file", path, *_stamp(path))))
+        return cast("Dataset | None", self._shelf.peek(("file", path, *_stamp(path))))
 
     def explorer(self, dataset: Dataset) -> Explorer:
         """Return the explorer of a data set, one for all its runs and visitors; it prepares itself in a thread."""
@@ -247,7 +223,7 @@ class Catalogue:
             explorer.prepare()
             return explorer
 
-        return self._keep(("explorer", dataset.digest), make)
+        return self._shelf.keep(("explorer", dataset.digest), make)
 
     # Performance
 
@@ -259,36 +235,17 @@ class Catalogue:
         engine.errors.TagscopeError
             The run or the file is missing or damaged.
         """
-        from engine.evaluation.performance_file import read_performance
-
         file = self.settings.performance_file
         if file is not None:
             path = self.settings.resolve(file)
-
-            def from_file() -> Report:
-                performance = read_performance(path)
-                return Report(performance, _sentences(performance), str(file))
-
-            return self._keep(("performance", path, *_stamp(path)), from_file)
+            return self._shelf.keep(("performance", path, *_stamp(path)), lambda: report_of_file(path, str(file)))
         if not run_id:
             raise RunNotFoundError(self.training_advice())
         bundle = self.store.open(run_id)
         earlier = self._earlier(bundle.manifest)
-
-        def from_run() -> Report:
-            performance, remarks = read_performance(bundle.performance()), _remarks(bundle.manifest)
-            if earlier is None:
-                return Report(performance, _sentences(performance), remarks=remarks)
-            try:
-                before = self.store.open(earlier.run_id)
-                previous = read_performance(before.performance())
-                reason = _not_comparable(bundle, before)
-            except TagscopeError:
-                # A damaged earlier run is no reason to show nothing of this one.
-                return Report(performance, _sentences(performance), remarks=remarks)
-            return Report(performance, _sentences(performance, previous, reason), remarks=remarks)
-
-        return self._keep(("performance", run_id, None if earlier is None else earlier.run_id), from_run)
+        before = "" if earlier is None else earlier.run_id
+        opening = (lambda: self.store.open(before)) if before else None
+        return self._shelf.keep(("performance", run_id, before), lambda: report_of_run(bundle, opening))
 
     def _earlier(self, manifest: Manifest) -> Manifest | None:
         """Return the latest earlier run on a data set of the same name: another task is no run before."""
@@ -309,29 +266,6 @@ class Catalogue:
             except TagscopeError:
                 continue
 
-    def _peek(self, key: Hashable) -> Any:
-        with self._lock:
-            return self._kept.get(key)
-
-    def _keep(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Return what was made for this key, making it once however many ask; failures are not kept."""
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return cast("T", self._kept[key])
-            making = self._making.setdefault(key, threading.Lock())
-        with making:
-            with self._lock:
-                if key in self._kept:
-                    return cast("T", self._kept[key])
-            value = make()
-            with self._lock:
-                self._kept[key] = value
-                self._making.pop(key, None)
-                while len(self._kept) > _ENTRIES_KEPT:
-                    self._kept.popitem(last=False)
-            return value
-
 
 def _predictions(bundle: Bundle) -> Any:
     from engine.runs.predictions import read_predictions
@@ -345,52 +279,6 @@ def _stamp(path: Path) -> tuple[int, int]:
     except OSError:
         return (0, 0)
     return (status.st_mtime_ns, status.st_size)
-
-
-def _sentences(
-    performance: Performance, previous: Performance | None = None, not_comparable: str | None = None
-) -> tuple[str, ...]:
-    from engine.evaluation.summary import summarise
-
-    return tuple(summarise(performance, previous, interval=f1_interval(performance), not_comparable=not_comparable))
-
-
-def f1_interval(performance: Performance) -> tuple[float, float] | None:
-    """Return the interval of the overall F1 that our own performance files hold beside the lesson's figures."""
-    intervals = performance.extra.get("intervals")
-    try:
-        low, high = intervals["overall"]["f1"]  # type: ignore[index]
-        return (float(low), float(high))
-    except (TypeError, KeyError, ValueError):
-        return None
-
-
-def _remarks(manifest: Manifest) -> tuple[str, ...]:
-    """Return what a person should know of a run that came from elsewhere, in sentences."""
-    # The manifest may have come from anywhere too: what is not as we write it is not shown.
-    training, source = (manifest.parameters.get(key) for key in ("training", "source"))
-    elsewhere = isinstance(training, dict) and training.get("trained_elsewhere") is True
-    remarks = source.get("remarks") if isinstance(source, dict) else None
-    written = [remark for remark in remarks if isinstance(remark, str)] if isinstance(remarks, list) else []
-    return (*([SEEN_UNKNOWN] if elsewhere else []), *written)
-
-
-def _not_comparable(bundle: Bundle, before: Bundle) -> str | None:
-    """Return why two runs were not judged on the same samples with the same tags; None where they were."""
-    from engine.runs.predictions import read_predictions
-
-    frames = []
-    for one in (bundle, before):
-        frame = read_predictions(one)
-        frames.append(frame.loc[frame["split"] == TEST_SPLIT].set_index("id")["tag"])
-    now, then = frames
-    if set(now.index) != set(then.index):
-        return "they were judged on different samples"
-    changed = int((now != then.reindex(now.index)).sum())
-    if changed:
-        verb = "was" if changed == 1 else "were"
-        return f"{changed:,} of the tags they were judged by {verb} changed in between"
-    return None
 
 
 @functools.cache

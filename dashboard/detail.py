@@ -192,8 +192,8 @@ def _near(samples: Samples, position: int) -> tuple[tuple[Near, ...] | None, str
     found = drawn.neighbours(position, NEIGHBOURS, explorer.table.tag)
     rows = explorer.rows([one.position for one in found], ["id", "text"])
     texts = zip(found, rows["id"], rows["text"], strict=True)
-    # What follows the semicolon is how the points were laid out; every row is compared with all others.
-    method = drawn.info.method.split(";")[0]
+    # What follows the last semicolon is how the points were laid out; every row is compared with all others.
+    method = drawn.info.method.rsplit("; ", 1)[0]
     return tuple(Near(_text(id), one.tag or "", _text(text), one.similarity) for one, id, text in texts), method
 
 

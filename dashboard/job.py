@@ -51,6 +51,8 @@ class Job(Generic[Value]):
         self._thread: threading.Thread | None = None
         self._value: Value | None = None
         self.status = Status()
+        # What a person should know of the value although it is there, in a sentence.
+        self.remark = ""
 
     def start(self) -> Job[Value]:
         """Begin, unless it goes on or is done; what failed is tried again. The thread ends with the process."""

@@ -14,7 +14,9 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from dashboard.facts import facts_of
 from dashboard.job import Job
+from dashboard.map_job import MapJob
 from engine.errors import TagscopeError
 from engine.exploration.explorer import Explorer
 from engine.exploration.table import FINDING_PREFIX, FoundRows, Table
@@ -37,21 +39,6 @@ SCORE, PROPOSED, NOTE = FOUND_COLUMNS = ("finding:score", "finding:proposed", "f
 """The columns that the table has while a finding is chosen; the last two where the finding says such a thing."""
 _KINDS_KEPT = 4
 _ROWS_AT_ONCE = 2_000
-
-
-class Facts(msgspec.Struct, frozen=True):
-    """What is said about a data set at a glance.
-
-    `tags` counts the rows by tag, most frequent first; `first` and `last` are days as YYYY-MM-DD, empty where no
-    row has a date.
-    """
-
-    name: str
-    num_rows: int
-    num_left_out: int
-    tags: dict[str, int]
-    first: str = ""
-    last: str = ""
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -92,7 +79,7 @@ class Samples:
         self,
         dataset: Dataset,
         explorer: Explorer | None = None,
-        text_map: Job[TextMap] | None = None,
+        text_map: MapJob | None = None,
         predictions: pd.DataFrame | None = None,
         bundle: Bundle | None = None,
     ) -> None:
@@ -100,7 +87,7 @@ class Samples:
         self.bundle = bundle
         self.digest = dataset.digest
         self.left_out = dataset.left_out
-        self.facts = _facts(dataset)
+        self.facts = facts_of(dataset)
         self.has_dates = bool(self.facts.first)
         self.titles = _titles(dataset)
         self._lock = threading.Lock()
@@ -109,7 +96,9 @@ class Samples:
         self._explorer = base.with_columns(**known) if known else base
         self.findings: Job[Found] = Job(self._find, "findings")
         self.tokens: Job[int] = Job(self._count_tokens, "tokens")
-        self.map: Job[TextMap] = text_map or map_job(dataset.digest, base)
+        drawing = text_map or MapJob(dataset.digest, base)
+        self.map: Job[TextMap] = drawing
+        self._map_is_kept = drawing.kept
         self._mapped = False
         self._source: Findings | None = None
         self._said: OrderedDict[str, pd.DataFrame] = OrderedDict()
@@ -199,9 +188,7 @@ class Samples:
 
     def kept_map(self) -> bool:
         """Whether the map was drawn before, so that opening it costs little."""
-        from engine.exploration.map_store import MapStore
-
-        return MapStore().has(self.digest)
+        return self._map_is_kept()
 
     def _find(self, report: Callable[[str, float], None]) -> Found:
         from engine.findings.finder import find
@@ -253,31 +240,8 @@ class Samples:
             self._explorer = self._explorer.with_columns(**columns)
 
 
-def map_job(digest: str, explorer: Explorer) -> Job[TextMap]:
-    """Return the work of drawing the map of a data set, or of opening the one that is kept; nothing is begun."""
-
-    def draw(report: Callable[[str, float], None]) -> TextMap:
-        from engine.exploration.map_store import MapStore
-
-        return MapStore().draw(digest, explorer.words, progress=lambda share: report("Drawing the map", share))
-
-    return Job(draw, "map")
-
-
 class _NotKeptError(Exception):
     pass
-
-
-def _facts(dataset: Dataset) -> Facts:
-    created = dataset.frame["created"].dropna() if "created" in dataset.frame else None
-    return Facts(
-        name=dataset.name,
-        num_rows=len(dataset.frame),
-        num_left_out=len(dataset.left_out),
-        tags={str(tag): int(count) for tag, count in dataset.frame["tag"].value_counts().items()},
-        first=f"{created.min():%Y-%m-%d}" if created is not None and len(created) else "",
-        last=f"{created.max():%Y-%m-%d}" if created is not None and len(created) else "",
-    )
 
 
 def _titles(dataset: Dataset) -> dict[str, str]:

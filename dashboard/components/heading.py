@@ -11,7 +11,7 @@ from dashboard.theme import colour
 if TYPE_CHECKING:
     import panel as pn
 
-    from dashboard.samples import Facts
+    from dashboard.facts import Facts
 
 HERO_CSS = f"""
 .ts-hero .count {{ font-size: 64px; line-height: 1.05; font-weight: 700; letter-spacing: -0.03em;

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import panel as pn
 
-from dashboard.catalogue import f1_interval
 from dashboard.components.cards import MetricCards, score_cards
 from dashboard.components.charts import Bar, BarChart
 from dashboard.components.fields import select
@@ -14,6 +13,7 @@ from dashboard.components.heading import section_heading, sub_heading
 from dashboard.components.layout import columns, section, stack, surface
 from dashboard.components.markup import markup
 from dashboard.components.message import Message
+from dashboard.report import f1_interval
 from dashboard.sections.base import Section
 from dashboard.text import plain_text, safe_text
 from engine.errors import TagscopeError
@@ -21,7 +21,7 @@ from engine.errors import TagscopeError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dashboard.catalogue import Report
+    from dashboard.report import Report
     from engine.evaluation.performance_file import Score
 
 EXPLANATION = "How the run answers on the samples that it is judged on."

@@ -30,7 +30,7 @@ def print_outcome(result: TrainResult, data: Path, *, promote: bool = False) -> 
     print_left_out(result.left_out, str(data))
     for tag, count in manifest.mapped_tags.items():
         out.print(f"Tag {tag!r} became `other`: {count:,} row{'' if count == 1 else 's'}.", markup=False)
-    for remark in manifest.parameters.get("source", {}).get("remarks", ()):
+    for remark in (*manifest.parameters.get("source", {}).get("remarks", ()), *result.remarks):
         err.print(remark, style="yellow", markup=False)
     print_performance(result.performance)
     elsewhere = manifest.parameters.get("training", {}).get("trained_elsewhere")

@@ -56,13 +56,24 @@ class MapStore:
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or get_settings().home / "data" / "maps"
 
-    def key(self, digest: str, embeddings: Embeddings | None = None) -> str:
-        """Return under which name the map of a data set is kept; 32 hexadecimal digits."""
-        source = "words" if embeddings is None else f"embeddings {embeddings.digest}"
+    def key(self, digest: str, embeddings: str = "") -> str:
+        """Return under which name the map of a data set is kept; 32 hexadecimal digits.
+
+        Parameters
+        ----------
+        digest : str
+            Of the data set.
+        embeddings : str, optional
+            Digest of the embeddings that it is drawn from; by default it is drawn from words.
+        """
+        source = f"embeddings {embeddings}" if embeddings else "words"
         return hashlib.sha256(f"tagscope-map {_VERSION}\0{digest}\0{source}".encode()).hexdigest()[:32]
 
-    def open(self, digest: str, embeddings: Embeddings | None = None) -> TextMap | None:
-        """Return the map of a data set, or None if there is none; one that is damaged is deleted."""
+    def open(self, digest: str, embeddings: str = "") -> TextMap | None:
+        """Return the map of a data set, or None if there is none; one that is damaged is deleted.
+
+        Parameters are those of `key`.
+        """
         folder = self.folder / self.key(digest, embeddings)
         if not folder.is_dir():
             return None
@@ -80,8 +91,8 @@ class MapStore:
             return None
         return TextMap(points, vectors, record.info)
 
-    def has(self, digest: str, embeddings: Embeddings | None = None) -> bool:
-        """Return whether there is a map of a data set, without a look into it."""
+    def has(self, digest: str, embeddings: str = "") -> bool:
+        """Return whether there is a map of a data set, without a look into it; parameters are those of `key`."""
         return (self.folder / self.key(digest, embeddings)).is_dir()
 
     def draw(
@@ -109,7 +120,8 @@ class MapStore:
         DataError
             If the embeddings cannot be used.
         """
-        kept = self.open(digest, embeddings)
+        source_digest = "" if embeddings is None else embeddings.digest
+        kept = self.open(digest, source_digest)
         if kept is not None:
             progress(1.0)
             return kept
@@ -129,10 +141,10 @@ class MapStore:
         if placed > anchors:
             method += f" of {anchors:,} rows drawn at random, each other row beside the most similar of these"
         seconds = round(time.monotonic() - started, 2)
-        info = MapInfo(self.key(digest, embeddings), method, len(points), placed, anchors, seconds)
+        info = MapInfo(self.key(digest, source_digest), method, len(points), placed, anchors, seconds)
         self._keep(points, vectors, info)
         progress(1.0)
-        return self.open(digest, embeddings) or TextMap(points, vectors, info)
+        return self.open(digest, source_digest) or TextMap(points, vectors, info)
 
     def _keep(self, points: NDArray[np.float32], vectors: NDArray[np.float32], info: MapInfo) -> None:
         """Write a map whole; where the disk takes nothing more it is not kept, and nothing else happens."""

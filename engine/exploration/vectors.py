@@ -39,14 +39,14 @@ class Embeddings:
     Parameters
     ----------
     vectors : numpy.ndarray
-        float32 [n, d]; it may be mapped from a file.
+        float16 or float32 [n, d]; it may be mapped from a file, and is read a block of rows at a time.
     digest : str
-        Of everything that decides on them: the encoder, and how texts are prepared for it.
+        Of the vectors, or of everything that decides on them; not empty.
     name : str
         What people call the encoder.
     """
 
-    vectors: NDArray[np.float32]
+    vectors: NDArray[np.floating[Any]]
     digest: str
     name: str
 
@@ -62,7 +62,7 @@ def word_source(words: Words, width: int) -> str:
 def embedding_source(embeddings: Embeddings, width: int) -> str:
     """Say in words what `shorter_vectors` makes `width` numbers per row of."""
     rows, given = embeddings.vectors.shape
-    source = f"embeddings of {embeddings.name}"
+    source = f"the embeddings of {embeddings.name}"
     if given <= WIDTH:
         return source
     source += f", {width} main directions of {given:,}"
@@ -132,12 +132,12 @@ def shorter_vectors(embeddings: Embeddings, progress: Callable[[float], None] = 
     return result
 
 
-def _finite(block: NDArray[np.float32], embeddings: Embeddings) -> NDArray[np.float32]:
+def _finite(block: NDArray[np.floating[Any]], embeddings: Embeddings) -> NDArray[np.float32]:
     """Return a block of vectors, or say that they cannot be used."""
-    block = np.asarray(block, np.float32)
-    if not np.isfinite(block).all():
+    numbers = np.asarray(block, np.float32)
+    if not np.isfinite(numbers).all():
         raise DataError(f"The embeddings of {embeddings.name} have numbers that are not finite; compute them again.")
-    return block
+    return numbers
 
 
 def _sample(rows: int, most: int) -> NDArray[np.int64]:

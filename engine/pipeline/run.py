@@ -58,11 +58,15 @@ class FilledModel:
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What came of it: the run's manifest, its performance and the rows that were left out (id, row, reason)."""
+    """What came of it: the run's manifest, its performance and the rows that were left out (id, row, reason).
+
+    `remarks` are sentences about what a person should know that is no part of the run.
+    """
 
     manifest: Manifest
     performance: dict[str, Any]
     left_out: pd.DataFrame
+    remarks: tuple[str, ...] = ()
 
 
 def write_run(

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 MANIFEST_NAME = "attachment.json"
-KINDS = ("precision", "parity", "profile", "choice")
+KINDS = ("precision", "parity", "profile", "choice", "embeddings")
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}")
 _CONTENT = re.compile(r"[0-9a-f]{32}")
 _WRITING_PREFIX = ".writing-"
@@ -99,6 +99,17 @@ class Attachment:
 def has_attachment(bundle: Bundle, name: str) -> bool:
     """Tell whether a run has an attachment of that name, damaged or not."""
     return (_folder(bundle, name) / MANIFEST_NAME).is_file()
+
+
+def read_attachment_manifest(bundle: Bundle, name: str) -> AttachmentManifest:
+    """Read what an attachment says of itself, without a look at its files.
+
+    Raises
+    ------
+    engine.errors.BundleError
+        As `read_attachment`, but for the files.
+    """
+    return _read_manifest(bundle, _folder(bundle, name))
 
 
 def read_attachment(bundle: Bundle, name: str) -> Attachment:
@@ -224,15 +235,11 @@ def _publish(aside: Path, target: Path, manifest: AttachmentManifest, *, replace
         (aside / MANIFEST_NAME).write_bytes(content)
         publish(aside, target)
         return
-    before = _contents(target)
+    before = [path for path in target.iterdir() if _CONTENT.fullmatch(path.name)]
     publish(aside / manifest.content, target / manifest.content)
     write_atomically(target / MANIFEST_NAME, content)
     for old in before:
         shutil.rmtree(old, ignore_errors=True)
-
-
-def _contents(target: Path) -> list[Path]:
-    return [path for path in target.iterdir() if _CONTENT.fullmatch(path.name)]
 
 
 def _folder(bundle: Bundle, name: str) -> Path:

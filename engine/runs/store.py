@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from config.settings import get_settings
 from engine.disk import encode_json, publish, write_atomically
 from engine.errors import BundleError, RunNotFoundError
-from engine.runs.bundle import PERFORMANCE_NAME, Bundle, read_manifest
+from engine.runs.bundle import ATTACHMENTS_NAME, PERFORMANCE_NAME, Bundle, read_manifest
 from engine.runs.manifest import MANIFEST_NAME, Manifest, checked_run_id
 
 if TYPE_CHECKING:
@@ -45,6 +45,10 @@ class RunStore(Protocol):
 
     def open(self, run_id: str) -> Bundle:
         """Return a run, checked."""
+        ...
+
+    def has_attachment(self, run_id: str, name: str) -> bool:
+        """Tell whether a run has an attachment of that name, without a look at the run itself."""
         ...
 
     def writing(self, run_id: str) -> contextlib.AbstractContextManager[Path]:
@@ -119,6 +123,13 @@ class DirectoryStore:
         if not folder.is_dir():
             raise RunNotFoundError(f"No run has the id {run_id}; `tagscope runs` lists those there are.")
         return Bundle(folder)
+
+    def has_attachment(self, run_id: str, name: str) -> bool:
+        """Tell whether a run has an attachment of that name, damaged or not; the run itself is not looked at.
+
+        Opening a run costs reading all its files once; this costs nothing.
+        """
+        return (self.runs_dir / checked_run_id(run_id) / ATTACHMENTS_NAME / name).is_dir()
 
     @contextlib.contextmanager
     def writing(self, run_id: str) -> Iterator[Path]:

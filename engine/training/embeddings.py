@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-    from engine.training.encoder import EncoderClassifier
+    from torch import Tensor
 
 CACHE_BYTES = 512 * 2**20
 _KEY_BYTES = 16
@@ -31,6 +30,24 @@ _KEY_BYTES = 16
 _TEXTS_PER_FILE = 2_048
 _TOKENS_PER_BATCH = 8_192
 _TEXTS_PER_BATCH = 64
+
+
+class Embedder(Protocol):
+    """A module, in evaluation mode, that makes a vector of each padded text; see `engine.training.encoder`."""
+
+    @property
+    def pad_id(self) -> int:
+        """Fills up a text in a batch."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """Length of a vector."""
+        ...
+
+    def embed(self, input_ids: Tensor) -> Tensor:
+        """Vectors of padded texts: int64 [batch, sequence] -> float32 [batch, width]."""
+        ...
 
 
 class EmbeddingCache:
@@ -99,7 +116,7 @@ class EmbeddingCache:
 
 
 def embed(
-    module: EncoderClassifier,
+    module: Embedder,
     ids: Sequence[Sequence[int]],
     *,
     encoder: str,
@@ -111,7 +128,7 @@ def embed(
     Parameters
     ----------
     module
-        In evaluation mode.
+        Makes the vectors.
     ids
         Token ids of each text, not padded.
     encoder
@@ -146,9 +163,7 @@ def embed(
 
 
 @torch.no_grad()
-def _vectors(
-    module: EncoderClassifier, rows: Sequence[Sequence[int]], progress: Callable[[int], None]
-) -> NDArray[np.float32]:
+def _vectors(module: Embedder, rows: Sequence[Sequence[int]], progress: Callable[[int], None]) -> NDArray[np.float32]:
     lengths = np.array([len(row) for row in rows], dtype=np.int64)
     vectors = np.empty((len(rows), module.width), np.float32)
     done = 0

@@ -64,6 +64,15 @@ def attention_mask(real: Tensor) -> Tensor:
     return torch.where(real[:, None, None, :], 0.0, _MASKED)
 
 
+def _pool(states: Tensor, real: Tensor, pooling: str) -> Tensor:
+    if pooling == "cls":
+        return states[:, 0]
+    if pooling == "max":
+        return torch.where(real, states, torch.finfo(states.dtype).min).amax(1)
+    weights = real.to(states.dtype)
+    return (states * weights).sum(1) / weights.sum(1).clamp_min(1.0)
+
+
 class EncoderClassifier(nn.Module):
     """A text encoder, its tokens pooled to one vector of length 1, and a linear layer.
 
@@ -116,15 +125,7 @@ class EncoderClassifier(nn.Module):
         """
         real = input_ids != self.pad_id
         states = self.encoder(input_ids=input_ids, attention_mask=attention_mask(real)).last_hidden_state
-        return nn.functional.normalize(self._pool(states, real.unsqueeze(-1)), dim=-1)
-
-    def _pool(self, states: Tensor, real: Tensor) -> Tensor:
-        if self.pooling == "cls":
-            return states[:, 0]
-        if self.pooling == "max":
-            return torch.where(real, states, torch.finfo(states.dtype).min).amax(1)
-        weights = real.to(states.dtype)
-        return (states * weights).sum(1) / weights.sum(1).clamp_min(1.0)
+        return nn.functional.normalize(_pool(states, real.unsqueeze(-1), self.pooling), dim=-1)
 
     def forward(self, input_ids: Tensor) -> Tensor:
         """Logits of padded texts, float32 [batch, labels]; see `embed`."""
@@ -165,6 +166,20 @@ class SequenceClassifier(nn.Module):
     def config(self) -> dict[str, Any]:
         """Arguments that build this module again, as JSON can hold them."""
         return {"encoder": self.encoder_config, "pad_id": self.pad_id}
+
+    @property
+    def width(self) -> int:
+        """Length of a vector; an `AttributeError` where the model's configuration does not say it."""
+        return int(self.model.config.hidden_size)
+
+    def embed(self, input_ids: Tensor) -> Tensor:
+        """Vectors of padded texts, the mean over what its head is given; as `EncoderClassifier.embed`.
+
+        A few models have another number of such vectors than of tokens, or none: a `RuntimeError` or `AttributeError`.
+        """
+        real = input_ids != self.pad_id
+        states = self.model.base_model(input_ids=input_ids, attention_mask=attention_mask(real)).last_hidden_state
+        return nn.functional.normalize(_pool(states, real.unsqueeze(-1), "mean"), dim=-1)
 
     def forward(self, input_ids: Tensor) -> Tensor:
         """Logits of padded texts.

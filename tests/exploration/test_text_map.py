@@ -68,7 +68,7 @@ def test_a_map_is_drawn_once(tmp_path: Path) -> None:
     assert again.info == first.info
     assert [path.name for path in tmp_path.iterdir()] == [first.info.key]
     assert store.open("other") is None
-    assert store.open("d", embeddings_of(60, digest="other")) is None
+    assert store.open("d", "other") is None
 
 
 def test_the_same_data_gives_the_same_map(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_a_damaged_map_is_drawn_again(tmp_path: Path, name: str, damage: str) ->
         path.unlink()
     else:
         path.write_bytes(content[:-9] if damage == "cut" else content.replace(b"0", b"1"))
-    assert store.open("d", embeddings_of(20)) is None
+    assert store.open("d", "e") is None
     assert np.array_equal(store.draw("d", no_words, embeddings_of(20)).points, first.points)
 
 
@@ -99,7 +99,7 @@ def test_a_home_that_takes_nothing_still_gets_a_map(tmp_path: Path) -> None:
 def test_maps_are_kept_under_the_home(home: Path) -> None:
     drawn = MapStore().draw("d", no_words, embeddings_of(20))
     record = json.loads((home / "data" / "maps" / drawn.info.key / "map.json").read_text())
-    assert record["info"]["method"] == "embeddings of an encoder, 20 main directions of 100; t-SNE"
+    assert record["info"]["method"] == "the embeddings of an encoder, 20 main directions of 100; t-SNE"
 
 
 def test_what_a_killed_process_left_is_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,7 +213,9 @@ def test_the_method_says_what_comes_from_a_part_of_rows_and_words(
     said = MapStore(tmp_path).draw("d", lambda: words_of(texts)).info.method
     assert said.startswith("TF-IDF of the 6 most frequent words, 6 main directions found from 20 rows drawn at random;")
     said = MapStore(tmp_path).draw("d", no_words, embeddings_of(40)).info.method
-    assert said.startswith("embeddings of an encoder, 20 main directions of 100 found from 20 rows drawn at random;")
+    assert said.startswith(
+        "the embeddings of an encoder, 20 main directions of 100 found from 20 rows drawn at random;"
+    )
 
 
 def test_rows_without_a_point_are_nowhere() -> None:

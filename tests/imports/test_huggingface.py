@@ -21,12 +21,16 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
+from config.settings import get_settings
+from engine.cli.outcome import print_outcome
 from engine.dataset.fields import Fields
+from engine.dataset.snapshot import open_dataset
 from engine.errors import DataError, TagscopeError
 from engine.inference.model import ServedModel
 from engine.pipeline.imports.huggingface import ENCODER_CLEANING, STAGES, import_huggingface
 from engine.pipeline.imports.request import CLEANING
 from engine.pipeline.rows import Splitting
+from engine.runs.embeddings import AttachedEmbeddings, EmbeddingsSource, find_embeddings
 from engine.runs.predictions import probability_matrix, read_predictions
 from engine.runs.store import open_store
 from engine.runs.tokenizer import SubwordTokenizer
@@ -159,6 +163,41 @@ def test_an_encoder_becomes_a_run_whose_head_was_trained_here(family: str, home:
     logits = logits_of(module, ids, manifest.tokenizer.pad_id).astype(np.float64)
     expected = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     np.testing.assert_allclose(probability_matrix(predictions, TAGS), expected, atol=1e-5)
+    assert result.remarks == ()
+    found = find_embeddings(bundle)
+    digest = manifest.dataset.digest
+    assert found.source == EmbeddingsSource("tiny", 32, ENCODER_CLEANING, digest)
+    assert list(open_dataset(get_settings().datasets_dir, digest).frame["id"]) == list(rows()["id"])
+    assert_embeds(found, module, ids)
+
+
+def assert_embeds(found: AttachedEmbeddings, module: Any, ids: list[list[int]]) -> None:
+    """The vectors are those of the encoder, text by text, to float16."""
+    vectors = found.vectors(len(ids))
+    assert (vectors.dtype, vectors.shape) == (np.float16, (len(ids), 32))
+    with torch.no_grad():
+        alone = np.concatenate([module.embed(torch.tensor([one])).numpy() for one in ids])
+    np.testing.assert_allclose(vectors.astype(np.float32), alone, atol=1e-3)
+    assert np.linalg.norm(vectors.astype(np.float32), axis=1) == pytest.approx(1, abs=2e-3)
+
+
+def test_a_run_whose_embeddings_cannot_be_kept_is_a_run(home: Path, data: Path, capsys) -> None:
+    def stand_in_the_way(stage: str, share: float) -> None:
+        if (stage, share) == ("Write", 1.0):
+            (folder,) = home.glob("data/runs/[0-9a-f]*")
+            (folder / "attachments").write_text("no folder")
+
+    numbered = tiny(home / "tiny", labels=("LABEL_0", "LABEL_1", "LABEL_2"))
+    result = run(numbered, data, labels=TAGS, progress=stand_in_the_way)
+    assert result.manifest.labels == TAGS
+    (remark,) = result.remarks
+    assert "The run is whole, but has no embeddings" in remark
+    assert remark.count("\n") == 0
+    bundle = open_store().open(result.manifest.run_id)
+    assert find_embeddings(bundle) is None
+    assert len(ServedModel(bundle).probabilities(["image"])) == 1
+    print_outcome(result, data)
+    assert "has no embeddings" in capsys.readouterr().err
 
 
 def test_a_second_import_takes_the_embeddings_from_the_disk(home: Path, data: Path, monkeypatch) -> None:
@@ -203,6 +242,8 @@ def test_a_sequence_classifier_answers_as_it_does_in_transformers(home: Path, da
     texts = ["image [PAD] of a <b>camera</b>", "deploy"]
     ids = [bundle.tokenizer().encode(text) for text in texts]
     served = ServedModel(bundle)
+    everything = [bundle.tokenizer().encode(text) for text in rows()["text"]]
+    assert_embeds(find_embeddings(bundle), module, everything)
     np.testing.assert_allclose(
         served.probabilities([served.clean(text) for text in texts]),
         torch.from_numpy(logits_of(module, ids)).softmax(1),
@@ -224,7 +265,6 @@ def test_numbered_outputs_need_names(home: Path, data: Path) -> None:
     assert "--labels" in refused(directory, data)
     assert "has 3 outputs, but 2 labels" in refused(directory, data, labels=TAGS[:2])
     assert "'vision' stands twice" in refused(directory, data, labels=("vision", "vision", "language"))
-    assert run(directory, data, labels=TAGS).manifest.labels == TAGS
 
 
 def test_options_of_the_other_kind_are_refused(home: Path, data: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 from sklearn.metrics import f1_score
 
 from config.settings import get_settings, load_settings
-from dashboard.catalogue import SEEN_UNKNOWN, Catalogue
+from dashboard.catalogue import Catalogue
+from dashboard.report import SEEN_UNKNOWN
 from engine.dataset.fields import Fields
 from engine.errors import TagscopeError
 from engine.exploration.filter import Filter

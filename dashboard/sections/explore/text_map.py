@@ -147,14 +147,14 @@ class TextMapView(Viewer):
         selection, window = exploration.selection, self._map.window
         if samples is None or selection is None or window is None or samples.map.value is None:
             return
-        text_map, explorer = samples.map.value, samples.explorer
+        text_map, remark, explorer = samples.map.value, samples.map.remark, samples.explorer
         by = self._offer_colours(samples)
         titles = samples.findings.value.titles if samples.findings.value is not None else {}
         dark = bool(exploration.state.appearance.dark)
 
         def compute() -> tuple[Drawing, str]:
             drawing = draw_map(text_map, explorer.table, selection, by, window, titles, dark=dark)
-            return drawing, _said_html(text_map, selection)
+            return drawing, _said_html(text_map, remark, selection)
 
         def show(found: tuple[Drawing, str]) -> None:
             if samples is not exploration.samples:
@@ -251,12 +251,14 @@ def _class_html(one: Class, words: str, chosen: SampleFilter, kind: str) -> str:
     return f'<button class="{kind}" data-pick="{key}" aria-pressed="{pressed}">{words}</button>'
 
 
-def _said_html(text_map: TextMap, selection: Selection) -> str:
-    """Say how the map was made, and how many of the rows on show are not on it."""
+def _said_html(text_map: TextMap, remark: str, selection: Selection) -> str:
+    """Say how the map was made, why not otherwise, and how many of the rows on show are not on it."""
     lost = ""
     nowhere = int(np.count_nonzero(text_map.nowhere() & selection.mask))
     if nowhere:
         lost = "1 row shares" if nowhere == 1 else f"{nowhere:,} rows share"
         lost += f" no word with another one and {'lies' if nowhere == 1 else 'lie'} nowhere"
         lost = f" {button(_NOWHERE, lost)}."
-    return f"<p>{safe_text(text_map.info.method)}.{lost} Draw around points to filter; click one to open it.</p>"
+    remarks = f"<p>{safe_text(remark)}</p>" if remark else ""
+    how = f"Laid out by {safe_text(text_map.info.method)}."
+    return f"<p>{how}{lost} Draw around points to filter; click one to open it.</p>{remarks}"

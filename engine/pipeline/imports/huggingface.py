@@ -6,14 +6,14 @@ taken as it is and judged.
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from config.settings import get_settings
 from engine.dataset.cleaning import DEFAULT_STEPS
 from engine.errors import TrainingError
 from engine.pipeline.filling import torch_filler
 from engine.pipeline.imports.request import CLEANING, TRAINED_ELSEWHERE
+from engine.pipeline.imports.row_embeddings import STAGE, embed_rows, embedding_cache
 from engine.pipeline.progress import silent
 from engine.pipeline.rows import TRAIN, Rows, Splitting, load_rows, rows_to_learn
 from engine.pipeline.run import FilledModel, TrainResult, write_run
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from engine.training.pretrained import Pretrained
 
 
-STAGES = ("Load", "Embed", "Train", "Export", "Check parity", "Evaluate", "Write")
+STAGES = ("Load", "Embed", "Train", "Export", "Check parity", "Evaluate", "Write", STAGE)
 # An encoder has read addresses in its pretraining and makes something of them: on the lesson's folds weighted F1 is
 # 0.925 with them and 0.923 without. Markup tells it nothing.
 ENCODER_CLEANING = tuple(step for step in DEFAULT_STEPS if step != "urls")
@@ -143,7 +143,6 @@ def _train_encoder(
     store: RunStore,
     report: Progress,
 ) -> TrainResult:
-    from engine.training.embeddings import EmbeddingCache
     from engine.training.head import train_head
 
     report("Load", 1.0)
@@ -152,13 +151,13 @@ def _train_encoder(
         pretrained,
         *rows.part(TRAIN),
         len(rows.labels),
-        cache=EmbeddingCache(get_settings().home / "data" / "cache" / "embeddings"),
+        cache=embedding_cache(),
         validation=rows.validation,
         seed=training["seed"],
         max_tokens=max_tokens,
         progress=lambda stage, share: report(stages[stage], share),
     )
-    return write_run(
+    result = write_run(
         store=store,
         model=model.name,
         rows=rows,
@@ -174,6 +173,7 @@ def _train_encoder(
         cleaning=ENCODER_CLEANING,
         progress=report,
     )
+    return _with_embeddings(result, pretrained, model.module, model.tokenizer, rows, store, report)
 
 
 def _write_classifier(
@@ -192,7 +192,7 @@ def _write_classifier(
     module.model.load_state_dict(pretrained.model.state_dict())
     module.eval()
     report("Load", 1.0)
-    return write_run(
+    result = write_run(
         store=store,
         model="sequence-classifier",
         rows=rows,
@@ -206,6 +206,20 @@ def _write_classifier(
         cleaning=CLEANING,
         progress=report,
     )
+    return _with_embeddings(result, pretrained, module, tokenizer, rows, store, report)
+
+
+def _with_embeddings(
+    result: TrainResult,
+    pretrained: Pretrained,
+    module: Any,
+    tokenizer: Tokenizer,
+    rows: Rows,
+    store: RunStore,
+    report: Progress,
+) -> TrainResult:
+    remark = embed_rows(store.open(result.manifest.run_id), pretrained, module, tokenizer, rows, report)
+    return replace(result, remarks=(remark,)) if remark else result
 
 
 def _filler(
