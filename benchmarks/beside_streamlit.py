@@ -36,6 +36,8 @@ SEEN = """([selector, words]) => new Promise((done, fail) => {
   }
   look()
 })"""
+# Streamlit's list acts when the button is let go, Material's at the click, which follows at once.
+PRESSES = ("pointerup", "click")
 # Label and CSS selector of the figure that follows the choice, and the field in which it is made.
 FIGURES = {"tagscope": ("By tag", "dd.value"), "streamlit": ("F1 of the tag", "[data-testid=stMetricValue]")}
 
@@ -97,16 +99,19 @@ def _select(page: Page, name: str, scores: dict[str, str]) -> list[float]:
         reach(page, label)
         heading = page.get_by_role("heading", name=label, exact=True)
         field = page.locator(".section-performance .bk-panel-models-layout-Column", has=heading).last
-        field = field.get_by_role("combobox")
+        opener = field.get_by_role("combobox")
     else:
-        field = page.get_by_role("combobox", name="Tag")
-    field.wait_for()
+        # A click into Streamlit's field is for typing and opens nothing.
+        opener = page.get_by_test_id("stSelectbox").filter(has=page.get_by_role("combobox", name="Tag"))
+        opener = opener.get_by_role("button", name="Open")
+    # Streamlit's list closes as soon as the page is scrolled, so there must be nothing left to scroll.
+    opener.scroll_into_view_if_needed()
     page.locator(selector).first.wait_for()
     watcher = Watcher(page)
     watcher.quiet()
     times, shown = [], ""
     for tag, score in scores.items():
-        field.click()
+        opener.click()
         options = page.get_by_role("menuitem", name=tag, exact=True).or_(
             page.get_by_role("option", name=tag, exact=True)
         )
@@ -116,6 +121,6 @@ def _select(page: Page, name: str, scores: dict[str, str]) -> list[float]:
             options.click()
             watcher.quiet()
         else:
-            times.append(watcher.time(options.click, "figure", label, selector).first)
+            times.append(watcher.time(options.click, "figure", label, selector, events=PRESSES).first)
         shown = score
     return times
