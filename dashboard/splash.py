@@ -55,6 +55,21 @@ _SCRIPT = """
 })()
 """
 
+# Sheets of style keep a browser from drawing, scripts keep its parser from going on. So sheets are loaded as if for
+# print until they are there, and 3 MB of scripts, which would run before the splash is drawn, are deferred. They run in
+# their order when all of the page is parsed; an inline script can only be deferred as a module.
+_LATER = """
+{%- filter replace('<link rel="stylesheet"', '<link rel="stylesheet" media="print" onload="this.media = String()"') -%}
+{{ super() }}
+{%- endfilter -%}
+"""
+_SCRIPTS_LATER = """
+{%- if bokeh_js -%}
+{{ bokeh_js | replace('<script type="text/javascript" src=', '<script defer src=')
+            | replace('<script type="text/javascript">', '<script type="module">') }}
+{%- endif -%}
+"""
+
 
 def page_template(title: str, hero: str, explanation: str) -> str:
     """Make the Jinja template of the page.
@@ -79,9 +94,16 @@ def page_template(title: str, hero: str, explanation: str) -> str:
         f"<main><h2>Data</h2><p>{safe_text(explanation)}</p>{first}</main></div><script>{_SCRIPT}</script>"
     )
     return (
-        '{% extends "base.html" %}{% block postamble %}{{ super() }}<style>{% raw %}'
+        '{% extends "base.html" %}{% block js_resources %}{% endblock %}'
+        + "{% block resources %}"
+        + _LATER
+        + "{% endblock %}{% block postamble %}"
+        + _LATER
+        + "<style>{% raw %}"
         + _CSS
         + "{% endraw %}</style>{% endblock %}{% block contents %}{% raw %}"
         + body.replace("{%", "{&#37;")
-        + "{% endraw %}{{ super() }}{% endblock %}"
+        + "{% endraw %}"
+        + _SCRIPTS_LATER
+        + "{{ super() }}{% endblock %}"
     )

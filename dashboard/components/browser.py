@@ -171,15 +171,30 @@ class SectionLinks(JSComponent):
     ]
 
 
+SKELETON_CSS = f"""
+.skeleton {{ border-radius: 10px; background: {colour("raised")}; animation: pulse 1.4s ease-in-out infinite; }}
+@keyframes pulse {{ 50% {{ opacity: 0.55; }} }}
+@media (prefers-reduced-motion: reduce) {{ .skeleton {{ animation: none; }} }}
+"""
+
+
 class OnSight(JSComponent):
-    """Turns `seen` on when its place comes near the visible part of the page."""
+    """A grey placeholder that turns `seen` on when it comes near the visible part of the page.
+
+    It has the size that the content will have, so that nothing jumps when that comes.
+    """
 
     seen = param.Boolean(default=False, doc="Whether it has been near the visible part.")
+    tall = param.Integer(default=400, doc="Height, in pixels.")
 
     _esm = """
     export function render({model, view}) {
       const place = document.createElement("div")
-      place.style.height = "1px"
+      place.className = "skeleton"
+      place.setAttribute("aria-hidden", "true")
+      const size = () => { place.style.height = `${model.tall}px` }
+      size()
+      model.on("tall", size)
       const page = view.model.document
       const observer = new IntersectionObserver((entries) => {
         if (entries.some((entry) => entry.isIntersecting)) {
@@ -194,6 +209,8 @@ class OnSight(JSComponent):
       return place
     }
     """
+
+    _stylesheets: ClassVar[list[str]] = [SKELETON_CSS]
 
 
 class Notice(JSComponent):

@@ -13,6 +13,8 @@ from dashboard.text import safe_text
 from dashboard.theme import colour
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import panel as pn
 
 CSS = f"""
@@ -47,7 +49,7 @@ class MetricCards(Viewer):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._pane = markup(self._html(), CSS)
+        self._pane = markup(cards_html(self.cards, small=self.small), CSS)
         self.param.watch(self._update, ["cards", "small"])
 
     def __panel__(self) -> pn.viewable.Viewable:
@@ -55,17 +57,19 @@ class MetricCards(Viewer):
         return self._pane
 
     def _update(self, *_events: object) -> None:
-        self._pane.object = self._html()
+        self._pane.object = cards_html(self.cards, small=self.small)
 
-    def _html(self) -> str:
-        notes = any(card.note for card in self.cards)
-        cells = "".join(
-            f'<div><dt>{safe_text(card.label)}</dt><dd class="value">{safe_text(card.value)}</dd>'
-            + (f'<dd class="note">{safe_text(card.note)}</dd>' if notes else "")
-            + "</div>"
-            for card in self.cards
-        )
-        return f'<dl class="ts-cards{" small" if self.small else ""}">{cells}</dl>'
+
+def cards_html(cards: Sequence[Card], *, small: bool = False) -> str:
+    """Return the HTML of a row of cards, everything in it escaped."""
+    notes = any(card.note for card in cards)
+    cells = "".join(
+        f'<div><dt>{safe_text(card.label)}</dt><dd class="value">{safe_text(card.value)}</dd>'
+        + (f'<dd class="note">{safe_text(card.note)}</dd>' if notes else "")
+        + "</div>"
+        for card in cards
+    )
+    return f'<dl class="ts-cards{" small" if small else ""}">{cells}</dl>'
 
 
 def score_cards(scores: Any, notes: dict[str, str] | None = None) -> list[Card]:

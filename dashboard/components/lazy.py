@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import param
 from panel.viewable import Viewer
 
-from dashboard.components.browser import OnSight
+from dashboard.components.browser import SKELETON_CSS, OnSight
 from dashboard.components.layout import stack
 from dashboard.components.markup import markup
 from dashboard.components.work import Worker
-from dashboard.theme import colour
 from engine.errors import TagscopeError
 
 if TYPE_CHECKING:
@@ -20,16 +19,10 @@ if TYPE_CHECKING:
 
     import panel as pn
 
-CSS = f"""
-.skeleton {{ border-radius: 10px; background: {colour("raised")}; animation: pulse 1.4s ease-in-out infinite; }}
-@keyframes pulse {{ 50% {{ opacity: 0.55; }} }}
-@media (prefers-reduced-motion: reduce) {{ .skeleton {{ animation: none; }} }}
-"""
-
 
 def skeleton(height: int) -> pn.pane.HTML:
     """Grey placeholder of the size that the content will have, so that nothing jumps when it comes."""
-    return markup(f'<div class="skeleton" style="height:{height}px" aria-hidden="true"></div>', CSS)
+    return markup(f'<div class="skeleton" style="height:{height}px" aria-hidden="true"></div>', SKELETON_CSS)
 
 
 class Lazy(Viewer):
@@ -56,8 +49,8 @@ class Lazy(Viewer):
         super().__init__(**params)
         self._build = build
         self._prepare = prepare
-        self._sight = OnSight(margin=0, height=1)
-        self._column = stack(self._sight, skeleton(self.height))
+        self._sight = OnSight(tall=self.height, margin=0, sizing_mode="stretch_width")
+        self._column = stack(self._sight)
         self._worker = Worker()
         self.param.watch(self._resize, "height")
         self._sight.param.watch(self._seen, "seen")
@@ -74,7 +67,7 @@ class Lazy(Viewer):
 
     def _resize(self, _event: object) -> None:
         if not self.built:
-            self._column[1] = skeleton(self.height)
+            self._sight.tall = self.height
 
     def _make_ready(self) -> None:
         # What cannot be read is said by the content itself, in its place.

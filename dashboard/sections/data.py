@@ -71,10 +71,8 @@ class DataSection(Section):
             ),
             strip,
             surface(self._fields, facets, self._table),
-            self._later(FindingsList, 420),
-            self._later(lambda one: columns(TimelineChart(one), LengthsChart(one)), 400),
-            self._later(TextMapView, 640),
-            self._later(lambda one: columns(TermsChart(one), MissingChart(one)), 460),
+            # One place for all that stands below the fold: what a page is made of keeps its first content waiting.
+            self._later(self._rest, 420 + 400 + 640 + 460 + 3 * 20),
             self._drawer,
             gap=20,
             visible=self.exploration.samples is not None,
@@ -85,6 +83,15 @@ class DataSection(Section):
     def __panel__(self) -> pn.viewable.Viewable:
         """Return the view."""
         return self._view
+
+    def _rest(self, exploration: Exploration) -> pn.Column:
+        return stack(
+            self._later(FindingsList, 420),
+            self._later(lambda one: columns(TimelineChart(one), LengthsChart(one)), 400),
+            self._later(TextMapView, 640),
+            self._later(lambda one: columns(TermsChart(one), MissingChart(one)), 460),
+            gap=20,
+        )
 
     def _later(self, build: Callable[[Exploration], Any], height: int) -> Any:
         """Make a part now or, on the page, when it comes into sight."""

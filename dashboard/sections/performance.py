@@ -8,6 +8,7 @@ import panel as pn
 
 from dashboard.components.cards import MetricCards, score_cards
 from dashboard.components.charts import Bar, BarChart
+from dashboard.components.choice_cards import ChoiceCards
 from dashboard.components.fields import select
 from dashboard.components.heading import section_heading, sub_heading
 from dashboard.components.layout import columns, section, stack, surface
@@ -19,7 +20,7 @@ from dashboard.text import plain_text, safe_text
 from engine.errors import TagscopeError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from dashboard.report import Report
     from engine.evaluation.performance_file import Score
@@ -54,7 +55,9 @@ class Part(pn.viewable.Viewer):
         self.filling = False
         self.select = select(label)
         self.chart = BarChart(appearance, axis="F1", maximum=1.0, deferred=deferred)
-        self._cards = MetricCards(small=True)
+        self._labels: dict[str, str] = {}
+        self._cards = ChoiceCards()
+        self._cards.follow(self.select)
         self._message = Message(kind="hint")
         self._view = surface(sub_heading(title), self.select, self._cards, self._message, self.chart, fill=True)
 
@@ -67,23 +70,40 @@ class Part(pn.viewable.Viewer):
         ordered = sorted(scores.items(), key=lambda item: (-item[1].f1 if item[1].num_samples else 1.0, item[0]))
         # Where the old value is not among the new options the selector moves by itself, which is nobody's choice.
         self.filling = True
-        self.select.param.update(options={plain_text(name, 60): name for name in scores}, visible=bool(scores))
+        self._labels = _labels(scores)
+        options = {label: name for name, label in self._labels.items()}
+        self.select.param.update(options=options, visible=bool(scores))
+        self._cards.offer({self._labels[name]: score_cards(score) for name, score in scores.items()})
         self.filling = False
         self.chart.bars = [
             Bar(name, score.f1, f"{score.f1:.2f} · n {score.num_samples:,}" if score.num_samples else "no samples")
             for name, score in ordered[:MOST_BARS]
         ]
-        for view in (self._cards, self.chart):
-            pn.panel(view.__panel__()).visible = bool(scores)
+        self._cards.visible = pn.panel(self.chart.__panel__()).visible = bool(scores)
         self._message.text = "" if scores else advice
 
     def show(self, name: str, score: Score | None, remark: str = "") -> None:
         """Show one part's figures."""
         self.select.value = name
         self.chart.selected = name
-        self._cards.cards = [] if score is None else score_cards(score)
+        self._cards.chosen = self._labels.get(name, "")
         if score is not None:
             self._message.text = remark
+
+
+def _labels(names: Iterable[str]) -> dict[str, str]:
+    """Label by name; names that are too long to be told apart are numbered."""
+    labels: dict[str, str] = {}
+    taken: set[str] = set()
+    for name in names:
+        label = short = plain_text(name, 60)
+        number = 1
+        while label in taken:
+            number += 1
+            label = f"{short} ({number})"
+        taken.add(label)
+        labels[name] = label
+    return labels
 
 
 class PerformanceSection(Section):

@@ -12,7 +12,7 @@ import pytest
 import dashboard
 from config.settings import load_settings
 from dashboard.catalogue import Catalogue
-from dashboard.components.cards import MetricCards
+from dashboard.components.cards import MetricCards, cards_html
 from dashboard.components.clickable import Clickable
 from dashboard.components.message import Message
 from dashboard.page import url_fields
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bokeh.model import Model
+
+    from dashboard.sections.performance import Part
 
 SECTIONS = dashboard.__all__
 
@@ -67,14 +69,18 @@ def test_the_figures_follow_tag_slice_and_run(catalogue: Catalogue) -> None:
     state = DashboardState()
     section = dashboard.PerformanceSection(state=state, catalogue=catalogue)
     performance = catalogue.report(catalogue.default_run()).performance
-    cards = [view._html() for view in _viewers(section, MetricCards)]
-    assert f"{performance.overall.f1:.3f}" in cards[0]
+    assert f"{performance.overall.f1:.3f}" in cards_html(_viewers(section, MetricCards)[0].cards)
     for tag, score in performance.classes.items():
         state.selection.tag = tag
-        assert f"{score.f1:.3f}" in section._tags._cards._html()
+        assert f"{score.f1:.3f}" in _chosen(section._tags)
     for name, score in performance.slices.items():
         state.selection.slice_name = name
-        assert f"{score.num_samples:,}" in section._slices._cards._html()
+        assert f"{score.num_samples:,}" in _chosen(section._slices)
+
+
+def _chosen(part: Part) -> str:
+    """HTML of the figures on show."""
+    return dict(part._cards.choices)[part._cards.chosen]
 
 
 def test_what_was_chosen_survives_a_run_that_does_not_have_it(catalogue: Catalogue) -> None:
