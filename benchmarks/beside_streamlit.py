@@ -7,13 +7,13 @@ and the time from the click on a tag to that tag's F1.
 from __future__ import annotations
 
 import csv
-import json
 import os
 import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from browsing.appearing import open_timed
 from browsing.server import APP, serve
 from browsing.visitor import PATIENCE_MS, new_context, reach
 from browsing.watching import Watcher
@@ -25,19 +25,6 @@ if TYPE_CHECKING:
 
 ENVIRONMENTS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tagscope-benchmarks" / "environments"
 PAGE = Path(__file__).with_name("streamlit_page.py")
-# The time of the first frame in which a text is laid out, seen from inside, through shadow roots. It looks from the
-# beginning on: asked from outside, the answer would wait for scripts that run after that frame.
-SEEN = """window.contentAt = (([selector, words]) => new Promise((done, fail) => {
-  const seen = (root) => [...root.querySelectorAll("*")].some((one) =>
-    (one.matches(selector) && one.innerText.includes(words) && one.getBoundingClientRect().height > 0)
-    || (one.shadowRoot && seen(one.shadowRoot)))
-  const look = () => {
-    if (seen(document)) { done(performance.now()) }
-    else if (performance.now() > 300_000) { fail(new Error("not to be seen: " + selector + " with " + words)) }
-    else { requestAnimationFrame(look) }
-  }
-  look()
-}))(%s)"""
 # Streamlit's list acts when the button is let go, Material's at the click, which follows at once.
 PRESSES = ("pointerup", "click")
 # Label and CSS selector of the figure that follows the choice, and the field in which it is made.
@@ -70,9 +57,7 @@ def measure_both(browser: Browser, visits: int) -> dict[str, Any]:
                 context = new_context(browser)
                 page = context.new_page()
                 page.set_default_timeout(PATIENCE_MS)
-                page.add_init_script(SEEN % json.dumps([selector, words]))
-                page.goto(url)
-                content = float(page.evaluate("contentAt"))
+                [content] = open_timed(page, url, (selector, words))
                 select = _select(page, name, {tag: f"{one['f1']:.3f}" for tag, one in scores.items()})
                 context.close()
                 # The first visit of each warms what a server keeps.

@@ -67,8 +67,9 @@ def dashboard(results: dict[str, Any]) -> str:
         curve = series["curve"]
         points = [curve[round(part * (len(curve) - 1) / 5)] for part in range(6)]
         parts.append(
-            f"{series['visits']:,} visits of {series['rows']:,} rows, each of which looks at all charts, filters once "
-            f"and leaves: resident memory grows by {series['last_half_growth']:+.1%} in the last half.\n\n"
+            f"{series['visits']:,} visits of {series['rows']:,} rows, each of which filters once and leaves, "
+            f"{series['looked_at_everything']:,} of them after a look at all charts: resident "
+            f"memory grows by {series['last_half_growth']:+.1%} in the last half.\n\n"
             + table(
                 ("visits", *(f"{visits:,}" for visits, _ in points)), [("MiB", *(f"{size:,.0f}" for _, size in points))]
             )

@@ -7,9 +7,7 @@ import statistics
 import time
 from typing import TYPE_CHECKING, Any
 
-from beside_streamlit import SEEN
-from first_paint import WATCH
-
+from browsing.appearing import open_timed
 from browsing.server import serve_rows
 from browsing.visitor import Visitor, interactions, new_context
 
@@ -85,9 +83,7 @@ def _first_content(browser: Browser, url: str) -> tuple[float, float]:
     """Return milliseconds from navigation start to the number of rows, and to the table, with an empty cache."""
     context = new_context(browser)
     page = context.new_page()
-    page.goto(url, wait_until="commit")
-    count = float(page.evaluate(WATCH))
-    table = float(page.evaluate(SEEN, ["tbody tr", ""]))
+    count, table = open_timed(page, url, (".count", ""), ("tbody tr", ""))
     context.close()
     return count, table
 

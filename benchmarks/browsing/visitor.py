@@ -60,6 +60,10 @@ class Visitor:
         self.page.set_default_timeout(PATIENCE_MS)
         self.watcher = Watcher(self.page)
         self._varied = 0
+        self.open(url)
+
+    def open(self, url: str) -> None:
+        """Come to the dashboard, from where the page was before; to the server that is a visitor who was not here."""
         self.page.goto(url)
         self.page.get_by_role("button", name="Next page").wait_for()
 

@@ -25,17 +25,20 @@ class ChoiceCards(JSComponent):
     """
 
     choices = param.List(default=[], doc="Label and HTML of each choice.")
-    chosen = param.String(default="", doc="Label of the choice on show; nothing is shown for any other text.")
+    # Two, because a value that both sides write is overwritten by what was chosen before, on its way back.
+    chosen = param.String(default="", doc="Label of the choice to show, written by the server only.")
+    picked = param.String(default="", doc="Label that was chosen last in the browser, which alone writes it.")
 
     _esm = """
     export function render({model}) {
       const place = document.createElement("div")
+      let shown = model.chosen
       const show = () => {
-        const found = model.choices.find(([label]) => label === model.chosen)
+        const found = model.choices.find(([label]) => label === shown)
         place.innerHTML = found ? found[1] : ""
       }
       model.on("choices", show)
-      model.on("chosen", show)
+      for (const name of ["chosen", "picked"]) { model.on(name, () => { shown = model[name]; show() }) }
       show()
       return place
     }
@@ -54,4 +57,4 @@ class ChoiceCards(JSComponent):
 
     def follow(self, select: pmui.Select) -> None:
         """Show what is chosen in a selector, whose options have the labels of the choices; without a server."""
-        select.jslink(self, value="chosen")
+        select.jslink(self, value="picked")

@@ -18,7 +18,9 @@ from dashboard.components.message import Message
 from dashboard.page import url_fields
 from dashboard.sections import data
 from dashboard.sections.explore.charts import FilteredChart
+from dashboard.sections.performance import Part
 from dashboard.state import DashboardState
+from engine.evaluation.performance_file import Score
 from engine.runs.store import open_store
 
 if TYPE_CHECKING:
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
     from bokeh.model import Model
 
-    from dashboard.sections.performance import Part
 
 SECTIONS = dashboard.__all__
 
@@ -76,6 +77,18 @@ def test_the_figures_follow_tag_slice_and_run(catalogue: Catalogue) -> None:
     for name, score in performance.slices.items():
         state.selection.slice_name = name
         assert f"{score.num_samples:,}" in _chosen(section._slices)
+
+
+def test_tags_whose_names_begin_alike_have_figures_of_their_own() -> None:
+    long = "a tag whose name is much longer than what a selector has room for, number "
+    scores = {f"{long}{number}": Score(0.5, 0.5, number / 10, 10) for number in range(3)}
+    part = Part("By tag", "Tag", DashboardState().appearance, deferred=False)
+    part.fill(scores, "")
+    assert len(part.select.options) == len(scores)
+    for name, score in scores.items():
+        part.show(name, score)
+        assert part.select.value == name
+        assert f"{score.f1:.3f}" in _chosen(part)
 
 
 def _chosen(part: Part) -> str:

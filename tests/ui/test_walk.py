@@ -13,6 +13,8 @@ from playwright.sync_api import expect
 from .conftest import ROOT
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Route, WebSocketRoute
+
     from .conftest import Visit
 
 pytestmark = pytest.mark.ui
@@ -52,6 +54,21 @@ def test_it_shows_the_number_of_projects_and_their_table(demo_server: str, visit
     expect(data.locator("tbody tr").first).to_contain_text(rows()[0]["title"])
     titles = [title.rstrip(" ↕") for title in data.locator(".ts-rows th").all_inner_texts()]
     assert titles == ["ID", "Created", "Title", "Description", "Tag", "Split"]
+
+
+def test_the_first_content_waits_for_no_script_and_no_sheet(demo_server: str, visit: Visit) -> None:
+    held: list[Route] = []
+    free = False
+    visit.page.route("**/static/**", lambda route: route.continue_() if free else held.append(route))
+    visit.page.goto(demo_server, wait_until="commit")
+    expect(visit.page.locator("#ts-splash .count")).to_have_text(f"{len(rows()):,}")
+    expect(visit.page.locator("#ts-splash .count")).to_be_visible()
+    assert len(held) > 5
+    free = True
+    for route in held:
+        route.continue_()
+    expect(visit.page.locator("#ts-splash")).to_have_count(0)
+    expect(visit.section("data").locator(".count")).to_be_visible()
 
 
 def test_the_table_turns_pages_and_sorts_on_the_server(demo_server: str, visit: Visit) -> None:
@@ -116,6 +133,24 @@ def test_tag_slice_and_run_change_the_figures(demo_server: str, visit: Visit) ->
     visit.page.get_by_role("menuitem", name=re.compile(OTHER_RUN[:8])).click()
     expect(section.locator("dd.value").first).to_have_text(cards(other["overall"])[0])
     assert OTHER_RUN in visit.page.url
+
+
+def test_a_figure_follows_its_selector_without_the_server(demo_server: str, visit: Visit) -> None:
+    cut = False
+
+    def between(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+        socket.on_message(lambda message: None if cut else server.send(message))
+
+    visit.page.route_web_socket("**/ws*", between)
+    visit.open(demo_server)
+    sheet = part(visit.section("performance"), "By tag")
+    expect(sheet.locator("dd.value").first).to_be_visible()
+    tag = next(name for name, one in PERFORMANCE["class"].items() if figures(sheet) != cards(one))
+    cut = True
+    visit.choose(sheet.get_by_role("combobox"), tag)
+    expect(sheet.locator("dd.value").first).to_have_text(cards(PERFORMANCE["class"][tag])[0])
+    assert figures(sheet) == cards(PERFORMANCE["class"][tag])
 
 
 def test_a_text_gives_a_prediction_and_follows_the_typing(demo_server: str, visit: Visit) -> None:
