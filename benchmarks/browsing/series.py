@@ -61,6 +61,7 @@ def measure_series(browser: Browser, rows: int, visits: int) -> dict[str, Any]:
                 visitor.open(url)
                 if number % ALL_SEEN_BY == 0:
                     visitor.look_around()
+                visitor.page.evaluate("bench.quiet(300)")
                 visitor.page.get_by_label("Contains").fill(words_for(number))
                 visitor.page.get_by_text(f" of {rows:,} projects").first.wait_for()
         errors = server.errors()

@@ -50,7 +50,7 @@ class Worker:
         turn = self._turn
 
         def apply(change: Callable[[], None]) -> None:
-            pn.state.execute(lambda: change() if turn == self._turn else None, schedule=True)
+            _apply(lambda: change() if turn == self._turn else None)
 
         async def work() -> None:
             await asyncio.sleep(pause)
@@ -69,3 +69,26 @@ class Worker:
             apply(finish)
 
         pn.state.execute(work)
+
+
+def _apply(change: Callable[[], None]) -> None:
+    """Change the page on the event loop, with the document's lock, at a time at which the browser hears of it.
+
+    From when a browser has asked for the document until it says that it has drawn it, Panel drops what changes: it
+    takes the document for one that has not been read yet (`panel.io.document.hold`, seen with Panel 1.9.4).
+    """
+
+    def in_turn() -> None:
+        if _is_being_drawn():
+            pn.state.onload(lambda: pn.state.execute(change, schedule=True))
+        else:
+            change()
+
+    pn.state.execute(in_turn, schedule=True)
+
+
+def _is_being_drawn() -> bool:
+    document = pn.state.curdoc
+    context = document.session_context if document is not None else None
+    session = getattr(context, "session", None)
+    return session is not None and session.connection_count > 0 and not pn.state.loaded
