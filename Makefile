@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PORT ?= 5006
 TEST_PROCESSES ?= 2
+PYTEST := $(BIN)/pytest -n $(TEST_PROCESSES) --dist loadscope --no-loadscope-reorder
 
 .PHONY: dashboard test test-long lint demo clean
 
@@ -10,11 +11,11 @@ dashboard: .venv/.serving
 	$(BIN)/tagscope dashboard --port $(PORT)
 
 test: lint
-	$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadscope --no-loadscope-reorder -m "not long"
+	$(PYTEST) -m "not long"
 
 # What takes minutes for one law; continuous integration runs it after `make test`.
 test-long: .venv/.complete
-	$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadscope --no-loadscope-reorder -m long
+	$(PYTEST) -m long
 
 lint: .venv/.complete
 	$(BIN)/ruff check .

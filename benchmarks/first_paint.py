@@ -19,6 +19,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
+from browsing.appearing import open_timed
 from machine import ROOT, write_results
 from playwright.sync_api import Browser, sync_playwright
 from rich.console import Console
@@ -35,22 +36,13 @@ NAMES = {
     "bare": "no template",
 }
 FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-sync"
-# The time at which the first element with the count is laid out, seen from inside the page: no polling from outside.
-WATCH = """() => new Promise(done => {
-    const seen = root => [...root.querySelectorAll("*")].some(element =>
-        (element.classList.contains("count") && element.getBoundingClientRect().height > 0)
-        || (element.shadowRoot && seen(element.shadowRoot)))
-    const look = () => seen(document) ? done(performance.now()) : requestAnimationFrame(look)
-    look()
-})"""
 
 
 def visit(browser: Browser, url: str) -> tuple[float, float]:
     """Return seconds from navigation start to the count and to the first byte, for a visitor with an empty cache."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
-    page.goto(url, wait_until="commit")
-    count = page.evaluate(WATCH)
+    [count] = open_timed(page, url, (".count", ""))
     document = page.evaluate("performance.getEntriesByType('navigation')[0].responseStart")
     context.close()
     return count / 1000, document / 1000

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 EACH = 25
-# Looking at everything takes a visitor ten times as long as all else, and would make an hour and a half of 500 visits.
+# Looking at everything takes a visitor several times as long as all else: 500 visits would take more than an hour.
 ALL_SEEN_BY = 20
 # Bokeh keeps a session for 15 s after its visitor has left and looks every 17 s; here for a second, so that a reading
 # is of visitors who are gone.

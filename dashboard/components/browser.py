@@ -7,6 +7,7 @@ from typing import ClassVar
 import param
 from panel.custom import JSComponent
 
+from dashboard.components.skeleton import SKELETON_CSS
 from dashboard.text import plain_text
 from dashboard.theme import FONT, colour
 
@@ -169,13 +170,6 @@ class SectionLinks(JSComponent):
         @media (max-width: 560px) {{ a {{ padding: 6px 7px; font-size: 14px; }} nav {{ gap: 0; }} }}
         """
     ]
-
-
-SKELETON_CSS = f"""
-.skeleton {{ border-radius: 10px; background: {colour("raised")}; animation: pulse 1.4s ease-in-out infinite; }}
-@keyframes pulse {{ 50% {{ opacity: 0.55; }} }}
-@media (prefers-reduced-motion: reduce) {{ .skeleton {{ animation: none; }} }}
-"""
 
 
 class OnSight(JSComponent):

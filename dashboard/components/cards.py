@@ -45,23 +45,22 @@ class MetricCards(Viewer):
     """
 
     cards = param.List(default=[], item_type=Card, doc="Figures, from left to right.")
-    small = param.Boolean(default=False, doc="Smaller figures, for cards below a heading of their own.")
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._pane = markup(cards_html(self.cards, small=self.small), CSS)
-        self.param.watch(self._update, ["cards", "small"])
+        self._pane = markup(cards_html(self.cards), CSS)
+        self.param.watch(self._update, "cards")
 
     def __panel__(self) -> pn.viewable.Viewable:
         """Return the view."""
         return self._pane
 
     def _update(self, *_events: object) -> None:
-        self._pane.object = cards_html(self.cards, small=self.small)
+        self._pane.object = cards_html(self.cards)
 
 
 def cards_html(cards: Sequence[Card], *, small: bool = False) -> str:
-    """Return the HTML of a row of cards, everything in it escaped."""
+    """Return the HTML of a row of cards, everything in it escaped; small ones stand below a heading of their own."""
     notes = any(card.note for card in cards)
     cells = "".join(
         f'<div><dt>{safe_text(card.label)}</dt><dd class="value">{safe_text(card.value)}</dd>'

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import contextlib
+from typing import TYPE_CHECKING, Any
 
 from bokeh.models import CustomJS
+from panel.io.document import unlocked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _RING = """
 const view = cb_context.index.find_one(plot)
@@ -16,6 +21,17 @@ if (root && !root.querySelector("style.ts-focus")) {
   root.append(style)
 }
 """
+
+
+@contextlib.contextmanager
+def in_order() -> Iterator[None]:
+    """Let changes of Bokeh's models arrive after all that was changed before; also decorates what makes them.
+
+    Panel writes its changes to the socket itself, or queues them while that is busy; what Bokeh sends on its own
+    overtakes them, and a figure would change before it is there (seen with Panel 1.9.4).
+    """
+    with unlocked():
+        yield
 
 
 def ring_for_keys_only(plot: Any) -> None:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import param
 from panel.viewable import Viewer
 
-from dashboard.components.browser import SKELETON_CSS, OnSight
+from dashboard.components.browser import OnSight
 from dashboard.components.layout import stack
-from dashboard.components.markup import markup
 from dashboard.components.work import Worker
 from engine.errors import TagscopeError
 
@@ -18,11 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import panel as pn
-
-
-def skeleton(height: int) -> pn.pane.HTML:
-    """Grey placeholder of the size that the content will have, so that nothing jumps when it comes."""
-    return markup(f'<div class="skeleton" style="height:{height}px" aria-hidden="true"></div>', SKELETON_CSS)
 
 
 class Lazy(Viewer):

@@ -23,7 +23,7 @@ from bokeh.models import (
 from bokeh.plotting import figure
 from panel.viewable import Viewer
 
-from dashboard.components.figures import ring_for_keys_only
+from dashboard.components.figures import in_order, ring_for_keys_only
 from dashboard.theme import palette
 from engine.exploration.raster import Window
 
@@ -67,6 +67,7 @@ class PointMap(Viewer):
         """Return the view."""
         return self._pane
 
+    @in_order()
     def show(
         self, picture: NDArray[np.uint8], colours: Sequence[str], outline: Sequence[tuple[float, float]], window: Window
     ) -> None:
@@ -88,6 +89,7 @@ class PointMap(Viewer):
         closed = [*outline, *outline[:1]]
         self._outline.data = {"x": [x for x, _ in closed], "y": [y for _, y in closed]}
 
+    @in_order()
     def look_at(self, window: Window) -> None:
         """Show a part of the plane; the button for going back leads here."""
         self._moving = True
@@ -153,6 +155,7 @@ class PointMap(Viewer):
             if left < right and bottom < top:
                 self.window = Window(left, right, bottom, top)
 
+    @in_order()
     def _style(self, *_events: object) -> None:
         colours = palette(self._appearance.dark)
         self._plot.update(background_fill_color=colours.surface, border_fill_color=colours.surface)

@@ -18,7 +18,7 @@ from bokeh.models import ColumnDataSource, CustomJS, FixedTicker, HoverTool, Ran
 from bokeh.plotting import figure
 from panel.viewable import Viewer
 
-from dashboard.components.figures import ring_for_keys_only
+from dashboard.components.figures import in_order, ring_for_keys_only
 from dashboard.text import label_text
 from dashboard.theme import FONT, palette
 
@@ -186,6 +186,7 @@ class RectangleChart(Viewer):
         if key:
             self.picked = {"key": key, "count": self.picked.get("count", 0) + 1}
 
+    @in_order()
     def _style(self, *_events: object) -> None:
         colours = palette(self._appearance.dark)
         plot = self._plot
@@ -198,6 +199,7 @@ class RectangleChart(Viewer):
         self._texts.glyph.text_font = {"value": FONT}
         self._mark.line_color = colours.warning
 
+    @in_order()
     def _draw(self, *_events: object) -> None:
         chart = self.chart
         if chart is None:

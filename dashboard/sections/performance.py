@@ -70,10 +70,10 @@ class Part(pn.viewable.Viewer):
         ordered = sorted(scores.items(), key=lambda item: (-item[1].f1 if item[1].num_samples else 1.0, item[0]))
         # Where the old value is not among the new options the selector moves by itself, which is nobody's choice.
         self.filling = True
-        self._labels = _labels(scores)
-        options = {label: name for name, label in self._labels.items()}
+        options = _options(scores)
+        self._labels = {name: label for label, name in options.items()}
         self.select.param.update(options=options, visible=bool(scores))
-        self._cards.offer({self._labels[name]: score_cards(score) for name, score in scores.items()})
+        self._cards.offer({label: score_cards(scores[name]) for label, name in options.items()})
         self.filling = False
         self.chart.bars = [
             Bar(name, score.f1, f"{score.f1:.2f} · n {score.num_samples:,}" if score.num_samples else "no samples")
@@ -91,19 +91,17 @@ class Part(pn.viewable.Viewer):
             self._message.text = remark
 
 
-def _labels(names: Iterable[str]) -> dict[str, str]:
-    """Label by name; names that are too long to be told apart are numbered."""
-    labels: dict[str, str] = {}
-    taken: set[str] = set()
+def _options(names: Iterable[str]) -> dict[str, str]:
+    """Name by label; labels of names that are too long to be told apart are numbered."""
+    options: dict[str, str] = {}
     for name in names:
         label = short = plain_text(name, 60)
         number = 1
-        while label in taken:
+        while label in options:
             number += 1
             label = f"{short} ({number})"
-        taken.add(label)
-        labels[name] = label
-    return labels
+        options[label] = name
+    return options
 
 
 class PerformanceSection(Section):

@@ -12,8 +12,8 @@ from dashboard.components.clickable import Clickable
 from dashboard.components.fields import select
 from dashboard.components.heading import sub_heading
 from dashboard.components.layout import columns, stack, surface
-from dashboard.components.lazy import skeleton
 from dashboard.components.rectangles import Chart, RectangleChart
+from dashboard.components.skeleton import skeleton
 from dashboard.components.work import Worker
 from dashboard.sections.explore.controls import PILL_CSS
 from dashboard.sections.explore.drawing import (

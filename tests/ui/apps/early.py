@@ -29,5 +29,5 @@ def show(html: str) -> None:
     view.html = html
 
 
-Worker().run(compute, lambda html, show=show: show(html))
+Worker().run(compute, show)
 view.servable()
