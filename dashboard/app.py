@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dashboard.memory import limit_arenas
 from dashboard.page import build_page
 
+limit_arenas()
 build_page().servable()
