@@ -12,6 +12,9 @@ from dashboard.theme import HTML_CSS
 def markup(html: str, css: str = "", **params: Any) -> pn.pane.HTML:
     """Make a pane of trusted HTML.
 
+    To show it now and then, put it into a `stack` and hide that: a browser that hears that the pane itself is visible
+    before it has drawn it reports an error (seen with Panel 1.9.4).
+
     Parameters
     ----------
     html

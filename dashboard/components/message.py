@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import param
 from panel.viewable import Viewer
 
+from dashboard.components.layout import stack
 from dashboard.components.markup import markup
 from dashboard.text import safe_text
 from dashboard.theme import colour
@@ -40,15 +41,17 @@ class Message(Viewer):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._pane = markup(self._html(), CSS, visible=bool(self.text))
+        self._pane = markup(self._html(), CSS)
+        self._view = stack(self._pane, visible=bool(self.text))
         self.param.watch(self._update, ["text", "kind"])
 
     def __panel__(self) -> pn.viewable.Viewable:
         """Return the view."""
-        return self._pane
+        return self._view
 
     def _update(self, *_events: object) -> None:
-        self._pane.param.update(object=self._html(), visible=bool(self.text))
+        self._pane.object = self._html()
+        self._view.visible = bool(self.text)
 
     def _html(self) -> str:
         if not self.text:

@@ -72,6 +72,7 @@ class InferencePane(Section):
         self._run = select("Run")
         self._other = text_input("Run ID", "", "32 characters of 0-9 and a-f")
         self._remark = markup("")
+        self._remark_place = stack(self._remark)
         self._message = Message()
         self._answer = markup("", _ANSWER_CSS)
         self._chart = BarChart(
@@ -82,7 +83,7 @@ class InferencePane(Section):
             "inference",
             section_heading("Inference", EXPLANATION),
             columns(
-                surface(self._text, self._remark, self._run, self._other, fill=True),
+                surface(self._text, self._remark_place, self._run, self._other, fill=True),
                 surface(self._message, self._result, fill=True),
                 template="minmax(0, 2fr) minmax(0, 3fr)",
             ),
@@ -120,7 +121,8 @@ class InferencePane(Section):
             set_text(self._other, question.run_id)
         set_text(self._text, question.text)
         remark = TOO_LONG_FOR_LINK if len(question.text) > MAX_LINK_TEXT else ""
-        self._remark.param.update(object=f'<p class="ts-muted">{remark}</p>', visible=bool(remark))
+        self._remark.object = f'<p class="ts-muted">{remark}</p>'
+        self._remark_place.visible = bool(remark)
 
     def _run_chosen(self, event: Any) -> None:
         if event.new == ANOTHER:
