@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from markdown_tables import table
 from report_data import dashboard, exploration, findings
+from report_evaluation import comparison, evaluation, intervals, weak_slices
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -397,6 +398,10 @@ SECTIONS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "findings": ("Findings", findings),
     "exploration": ("Exploration of a data set", exploration),
     "dashboard": ("The data section in a browser", dashboard),
+    "evaluation": ("Evaluation", evaluation),
+    "statistics": ("Intervals", intervals),
+    "comparison_simulation": ("Comparison of runs", comparison),
+    "weak_slices": ("Weak slices", weak_slices),
 }
 
 

@@ -15,10 +15,14 @@ def findings(results: dict[str, Any]) -> str:
         for name, row in results["label_errors"].items()
         if isinstance(row, dict)
     ]
-    pairs, flips, time = results["duplicates"], results["flips"], results["time"]
+    pairs, time = results["duplicates"], results["time"]
     rows.append(("known duplicate pairs", f"{pairs['precision']:.3f}", f"{pairs['recall']:.3f}"))
-    spread = f"{flips['recall']:.3f} ({flips['lowest']:.3f} to {flips['highest']:.3f})"
-    rows.append((f"5 % flips of the lesson's tags, {flips['seeds']} seeds, worst 10 %", "", spread))
+    for name, model in (("flips", "naive Bayes"), ("flips_by_logistic_regression", "logistic regression")):
+        if flips := results.get(name):
+            what = f"5 % flips of the lesson's tags, {flips['seeds']} seeds, worst 10 %, by {model}"
+            cost = f" ({flips['model_cpu_seconds']:.2f} s of the processor)" if "model_cpu_seconds" in flips else ""
+            spread = f"{flips['recall']:.3f} ({flips['lowest']:.3f} to {flips['highest']:.3f})"
+            rows.append((what + cost, "", spread))
     text = table(("what", "precision", "recall"), rows)
     if time:
         text += (

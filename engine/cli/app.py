@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from config.settings import environment_name, get_settings
-from engine.cli import api, findings, imports, proof
+from engine.cli import api, behaviour, compare, findings, imports, proof
 from engine.cli.options import AsJson, Created, Data, Id, Label, Run, Text, data_file, existing
 from engine.cli.outcome import print_outcome
 from engine.console import err, out, print_left_out, print_performance, print_problems, print_runs, progress_bars
@@ -37,6 +37,8 @@ app.command()(proof.parity)
 app.command()(proof.tune)
 app.command()(api.api)
 app.command()(findings.findings)
+app.command()(compare.compare)
+app.command()(behaviour.behaviour)
 
 
 @app.command()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from engine.evaluation.intervals import weighted_f1
 from engine.evaluation.metrics import encode
+from engine.evaluation.paired_f1 import drawn_sums, f1_averages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,9 +73,9 @@ def upper_bound(events: int, n: int, confidence: float = 0.95) -> float:
         raise ValueError(f"no proportion: {events} of {n} with confidence {confidence}")
     if events == n:
         return 1.0
-    from scipy.stats import beta
+    from scipy.special import betaincinv
 
-    return float(beta.ppf(confidence, events + 1, n - events))
+    return float(betaincinv(events + 1, n - events, confidence))
 
 
 def f1_change(
@@ -83,8 +83,9 @@ def f1_change(
 ) -> Change:
     """Return the change of the weighted F1 between two models' answers to the same rows, by a paired bootstrap.
 
-    Rows are drawn with both answers, so what both models get right or wrong alike cancels. As in `bootstrap_f1`, the
-    counts of each (true, before, after) are drawn, not the rows. Where no answer differs the change is 0 and so is the
+    Rows are drawn with both answers, so what both models get right or wrong alike cancels. Drawing
+    rows with replacement and counting them is drawing the counts of each (true, before, after) from a multinomial
+    distribution, so the rows themselves are never drawn. Where no answer differs the change is 0 and so is the
     interval; how many answers may differ on other texts is what `upper_bound` says.
 
     Parameters
@@ -110,7 +111,11 @@ def f1_change(
     cells, counts = np.unique((codes[0] * size + codes[1]) * size + codes[2], return_counts=True)
     rows, first, second = cells // size**2, cells // size % size, cells % size
     drawn = np.random.default_rng(seed).multinomial(n, counts / n, size=resamples)
-    changes = weighted_f1(drawn, rows, second, size) - weighted_f1(drawn, rows, first, size)
-    old, new = (float(weighted_f1(counts[None, :], rows, columns, size)[0]) for columns in (first, second))
+
+    def weighted(counted: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        return f1_averages(drawn_sums(counted, rows, columns, size), size)[0]
+
+    changes = weighted(drawn, second) - weighted(drawn, first)
+    old, new = (float(weighted(counts[None, :], columns)[0]) for columns in (first, second))
     low, high = (float(value) for value in np.quantile(changes, [0.025, 0.975]))
     return Change(old, new, min(low, new - old), max(high, new - old), n)

@@ -8,23 +8,24 @@ import numpy as np
 import pandas as pd
 
 from engine.errors import TagscopeError
+from engine.evaluation.declared_slices import DeclaredSlice, SliceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from engine.evaluation.declared_slices import SliceDefinition
 
-def slice_masks(
-    frame: pd.DataFrame, functions: Mapping[str, Callable[[pd.DataFrame], pd.Series]]
-) -> dict[str, np.ndarray]:
-    """Apply slice functions to the rows.
+
+def slice_masks(frame: pd.DataFrame, slices: Mapping[str, SliceDefinition]) -> dict[str, np.ndarray]:
+    """Find the rows of slices.
 
     Parameters
     ----------
     frame : pandas.DataFrame
         At least the columns ``text`` (str) and ``tag`` (str, missing for rows without tag); n rows. Each function
-        gets a copy of these two.
-    functions : mapping of str to callable
-        Name to function, as in `config.slices.SLICES`.
+        gets a copy of these two. Declared slices may ask for ``split`` and ``created``, too.
+    slices : mapping of str to callable or DeclaredSlice
+        Name to slice, as `engine.evaluation.slices_file.all_slices` returns them.
 
     Returns
     -------
@@ -34,9 +35,23 @@ def slice_masks(
     Raises
     ------
     TagscopeError
-        If a function raises, or does not return one truth value per row; it names the slice.
+        If a function raises, or does not return one truth value per row, or a declared slice asks for a column that
+        is not there; it names the slice.
     """
-    return {name: _mask(name, function, frame[["text", "tag"]].copy()) for name, function in functions.items()}
+    return {
+        name: _declared(name, definition, frame)
+        if isinstance(definition, DeclaredSlice)
+        else _mask(name, definition, frame[["text", "tag"]].copy())
+        for name, definition in slices.items()
+    }
+
+
+def _declared(name: str, record: DeclaredSlice, frame: pd.DataFrame) -> np.ndarray:
+    """Apply one declared slice."""
+    try:
+        return record.mask(frame)
+    except SliceError as error:
+        raise TagscopeError(f'The slice "{name}" {error}; mend it in config/slices.toml.') from None
 
 
 def _mask(name: str, function: Callable[[pd.DataFrame], pd.Series], frame: pd.DataFrame) -> np.ndarray:

@@ -102,7 +102,9 @@ def evaluate(
     # A bundle is portable: its data set may have stayed behind.
     with contextlib.suppress(TagscopeError):
         trained_on = int(frame["text"].isin(_training_texts(bundle)).sum())
-    return Evaluation(judge(frame, predicted, bundle.labels), trained_on, foreign, table.left_out)
+    return Evaluation(
+        judge(frame.assign(split=SPLITS[-1]), predicted, bundle.labels), trained_on, foreign, table.left_out
+    )
 
 
 def _training_texts(bundle: Bundle) -> set[str]:

@@ -4,29 +4,39 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from config.slices import SLICES
-from engine.evaluation.intervals import bootstrap_f1
+from engine.evaluation.averages import average_intervals
+from engine.evaluation.counts import count_tags
 from engine.evaluation.metrics import performance
 from engine.evaluation.slices import slice_masks
+from engine.evaluation.slices_file import all_slices
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     import pandas as pd
 
+    from engine.evaluation.declared_slices import SliceDefinition
 
-def judge(frame: pd.DataFrame, predicted: np.ndarray, labels: Sequence[str]) -> dict[str, Any]:
+
+def judge(
+    frame: pd.DataFrame,
+    predicted: np.ndarray,
+    labels: Sequence[str],
+    slices: Mapping[str, SliceDefinition] | None = None,
+) -> dict[str, Any]:
     """Score predictions overall, per tag and per slice.
 
     Parameters
     ----------
     frame
-        Rows judged: columns `text` (raw) and `tag` (true).
+        Rows judged: columns `text` (raw) and `tag` (true), and those that declared slices ask for: `split`, `created`.
     predicted
         Predicted tags, object[rows].
     labels
         The model's tags.
+    slices
+        Those of the configuration by default.
 
     Returns
     -------
@@ -37,9 +47,10 @@ def judge(frame: pd.DataFrame, predicted: np.ndarray, labels: Sequence[str]) -> 
     Raises
     ------
     engine.errors.TagscopeError
-        A slice function of `config/slices.py` fails.
+        A slice of `config/slices.py` or `config/slices.toml` fails.
     """
     true = frame["tag"].to_numpy(dtype=object)
-    scored = performance(true, predicted, labels, slice_masks(frame, SLICES))
-    interval = bootstrap_f1(true, predicted, labels, seed=0)
-    return {**scored, "intervals": {"confidence": 0.95, "overall": {"f1": list(interval)}}}
+    scored = performance(true, predicted, labels, slice_masks(frame, all_slices() if slices is None else slices))
+    # The same interval as wherever else this figure is shown.
+    _, *interval = average_intervals(count_tags(true, predicted, labels).cells)["weighted f1"]
+    return {**scored, "intervals": {"confidence": 0.95, "overall": {"f1": interval}}}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.backends.machine import cpu_flags, cpu_name
+from engine.evaluation.declared_slices import DeclaredSlice
 from engine.runs.manifest import Source
 
 if TYPE_CHECKING:
@@ -38,12 +39,12 @@ def source() -> Source:
     return Source(commit=git("rev-parse", "HEAD"), dirty=bool(changed), tag=git("describe", "--tags", "--exact-match"))
 
 
-def slices_digest(functions: Mapping[str, Callable[..., Any]]) -> str:
-    """Return the sha256 of the slices' names and source: figures of different definitions are not compared."""
+def slices_digest(slices: Mapping[str, Callable[..., Any] | DeclaredSlice]) -> str:
+    """Return the sha256 of the slices' names and definitions: figures of different ones are not compared."""
     digest = hashlib.sha256()
-    for name, function in functions.items():
+    for name, function in slices.items():
         try:
-            definition = inspect.getsource(function)
+            definition = function.definition if isinstance(function, DeclaredSlice) else inspect.getsource(function)
         except (OSError, TypeError):
             definition = repr(function)  # made by a call, such as functools.partial
         digest.update(f"{name}\0{definition}\0".encode())

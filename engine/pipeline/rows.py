@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from config.slices import SLICES
 from engine.dataset.cleaning import DEFAULT_STEPS, clean
 from engine.dataset.fields import OTHER
 from engine.dataset.loading import load_table
@@ -16,6 +15,7 @@ from engine.dataset.splits import SPLITS, split_rows
 from engine.dataset.tags import map_tags, require_tags
 from engine.errors import DataError, TrainingError
 from engine.evaluation.slices import slice_masks
+from engine.evaluation.slices_file import all_slices
 from engine.runs.predictions import read_predictions
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def rows_to_learn(
     dataset = Dataset.from_table(table, name=data.stem, holdout=extra, version=version or None)
     frame = dataset.frame
     tags, mapped = map_tags(frame["tag"], splitting.accepted, splitting.min_count)
-    slice_masks(frame, SLICES)  # a slice that fails is told before the model is trained
+    slice_masks(frame.assign(split=""), all_slices())  # a slice that fails is told before the model is trained
     require_tags(tags, frame["tag"], splitting.accepted, splitting.min_count)
     split = split_rows(
         frame["id"].to_list(),
@@ -215,7 +215,7 @@ def rows_to_judge(
             f"{where}: the model does not know the {'tag' if len(mapped) == 1 else 'tags'} {_shown(list(mapped))}; its "
             f"tags are {_shown(labels)}: correct those of the file, or name the model's outputs as the file does."
         )
-    slice_masks(frame, SLICES)
+    slice_masks(frame.assign(split=TEST), all_slices())
     tags = frame["tag"].where(frame["tag"].isin(known), OTHER).to_numpy(dtype=object)
     split = np.full(len(frame), TEST, dtype=object)
     return Rows(dataset, cleaned_texts(frame, cleaning), tags, split, tuple(labels), mapped)

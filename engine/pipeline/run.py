@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from config.settings import get_settings
-from config.slices import SLICES
 from engine.dataset.cleaning import DEFAULT_STEPS, PREPROCESSING_VERSION
 from engine.dataset.snapshot import save_dataset
 from engine.disk import encode_json
+from engine.evaluation.slices_file import all_slices
 from engine.pipeline.judge import judge
 from engine.pipeline.progress import silent
 from engine.pipeline.provenance import environment, slices_digest, source
@@ -22,12 +22,13 @@ from engine.runs.manifest import NO_TOKENIZER, SCHEMA_VERSION, DatasetReference,
 from engine.runs.predictions import predictions_frame, write_predictions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     import pandas as pd
 
     from engine.dataset.fields import Fields
+    from engine.evaluation.declared_slices import SliceDefinition
     from engine.pipeline.progress import Progress
     from engine.pipeline.rows import Rows
     from engine.runs.store import RunStore
@@ -117,6 +118,7 @@ def write_run(
     report = progress or silent
     if (fill is None) is (predictions is None):
         raise ValueError("a run has a model or predictions that were given, one of the two")
+    slices = all_slices()  # read once: figures and digest are of the same definitions
     run_id = store.allocate()
     with store.writing(run_id) as folder:
         filled = fill(folder) if fill else FilledModel(NO_TOKENIZER, parts=())
@@ -136,7 +138,7 @@ def write_run(
             dataset=DatasetReference(
                 dataset.digest, dataset.version, dataset.name, len(dataset.frame), len(dataset.left_out)
             ),
-            slices_digest=slices_digest(SLICES),
+            slices_digest=slices_digest(slices),
             parameters=parameters,
             parts=(*filled.parts, "performance", "predictions"),
             parent_run=parent,
@@ -148,7 +150,7 @@ def write_run(
         if predictions is None:
             manifest = seal(folder, manifest)
             predictions = _answers(Bundle(folder), rows, report)
-        performance = _performance(rows, predictions)
+        performance = _performance(rows, predictions, slices)
         report("Evaluate", 1.0)
         report("Write", 0.0)
         write_predictions(folder / PREDICTIONS_NAME, predictions)
@@ -171,8 +173,9 @@ def _answers(bundle: Bundle, rows: Rows, report: Progress) -> pd.DataFrame:
     return predictions_frame(ids, list(rows.split), list(rows.tags), probabilities, rows.labels)
 
 
-def _performance(rows: Rows, predictions: pd.DataFrame) -> dict[str, Any]:
+def _performance(rows: Rows, predictions: pd.DataFrame, slices: Mapping[str, SliceDefinition]) -> dict[str, Any]:
     test = np.asarray(rows.split == TEST)
     predicted = predictions["predicted_tag"].to_numpy(dtype=object)[test]
-    frame = rows.dataset.frame.loc[test, ["id", "text"]].assign(tag=rows.tags[test]).reset_index(drop=True)
-    return {**judge(frame, predicted, rows.labels), "split": TEST}
+    frame = rows.dataset.frame.loc[test, ["id", "text", "created"]].assign(tag=rows.tags[test], split=TEST)
+    frame = frame.reset_index(drop=True)
+    return {**judge(frame, predicted, rows.labels, slices), "split": TEST}

@@ -22,8 +22,6 @@ Command = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def tagscope(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    monkeypatch.setenv("COLUMNS", "300")
-
     def call(*arguments: object) -> tuple[int, str, str]:
         get_predictor.cache_clear()
         monkeypatch.setattr(sys, "argv", ["tagscope", *map(str, arguments)])
