@@ -6,15 +6,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dashboard.sections.compare.section import CompareSection
     from dashboard.sections.data import DataSection
+    from dashboard.sections.errors.section import ErrorsSection
     from dashboard.sections.inference import InferencePane
-    from dashboard.sections.performance import PerformanceSection
+    from dashboard.sections.performance.section import PerformanceSection
 
-__all__ = ["DataSection", "InferencePane", "PerformanceSection"]
+__all__ = ["CompareSection", "DataSection", "ErrorsSection", "InferencePane", "PerformanceSection"]
 
 _MODULES = {
     "DataSection": "dashboard.sections.data",
-    "PerformanceSection": "dashboard.sections.performance",
+    "PerformanceSection": "dashboard.sections.performance.section",
+    "ErrorsSection": "dashboard.sections.errors.section",
+    "CompareSection": "dashboard.sections.compare.section",
     "InferencePane": "dashboard.sections.inference",
 }
 

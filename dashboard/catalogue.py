@@ -11,6 +11,7 @@ import functools
 from typing import TYPE_CHECKING, Any, cast
 
 from config.settings import get_settings
+from dashboard.evaluation.evaluations import Evaluations
 from dashboard.report import Report, report_of_file, report_of_run
 from dashboard.run_entry import RunEntry
 from dashboard.shelf import Shelf
@@ -47,6 +48,12 @@ class Catalogue:
         self.settings = settings
         self.store = store
         self._shelf = Shelf()
+        self.evaluations = Evaluations(self)
+
+    @property
+    def datasets_dir(self) -> Path:
+        """Where the data sets are."""
+        return self.settings.datasets_dir
 
     # Runs
 
@@ -136,6 +143,21 @@ class Catalogue:
 
         return self._shelf.keep(("file", path, *_stamp(path)), load)
 
+    def dataset(self, digest: str) -> Dataset:
+        """Return a data set by its digest: the named data file, or a snapshot.
+
+        Raises
+        ------
+        engine.errors.TagscopeError
+            It is not here, or damaged.
+        """
+        from engine.dataset.snapshot import open_dataset
+
+        named = self._kept_file()
+        if named is not None and named.digest == digest:
+            return named
+        return self._shelf.keep(("dataset", digest), lambda: open_dataset(self.settings.datasets_dir, digest))
+
     def samples(self, run_id: str) -> Samples:
         """Return the rows of the named data file or, without one, those a run was trained and judged on.
 
@@ -150,15 +172,13 @@ class Catalogue:
             The file, the run or its data set is missing or damaged.
         """
         from dashboard.samples import Samples
-        from engine.dataset.snapshot import open_dataset
 
         if self.settings.data.file is not None:
             dataset = self.file_dataset()
         elif not run_id:
             raise RunNotFoundError(self.training_advice())
         else:
-            digest = self.manifest(run_id).dataset.digest
-            dataset = self._shelf.keep(("dataset", digest), lambda: open_dataset(self.settings.datasets_dir, digest))
+            dataset = self.dataset(self.manifest(run_id).dataset.digest)
 
         def make() -> Samples:
             bundle = self.store.open(run_id) if run_id else None
@@ -247,6 +267,28 @@ class Catalogue:
         opening = (lambda: self.store.open(before)) if before else None
         return self._shelf.keep(("performance", run_id, before), lambda: report_of_run(bundle, opening))
 
+    def relatives(self, run_id: str) -> list[RunEntry]:
+        """List the runs on data sets of the same name as that of a run, itself among them, newest first.
+
+        Raises
+        ------
+        engine.errors.TagscopeError
+            As `runs` and `manifest`.
+        """
+        name = self.manifest(run_id).dataset.name
+        return [entry for entry in self.runs() if entry.manifest.dataset.name == name]
+
+    def earlier_run(self, run_id: str) -> str:
+        """Id of the run before a run, on a data set of the same name; empty where it is the first.
+
+        Raises
+        ------
+        engine.errors.TagscopeError
+            As `manifest`.
+        """
+        earlier = self._earlier(self.manifest(run_id))
+        return "" if earlier is None else earlier.run_id
+
     def _earlier(self, manifest: Manifest) -> Manifest | None:
         """Return the latest earlier run on a data set of the same name: another task is no run before."""
         return next(
@@ -260,7 +302,7 @@ class Catalogue:
 
     def warm(self) -> None:
         """Read what the first visitor will see; what is missing or broken is said on the page, not here."""
-        for read in (self.samples, self.report):
+        for read in (self.samples, self.report, self.evaluations.get):
             try:
                 read(self.default_run())
             except TagscopeError:

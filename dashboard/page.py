@@ -16,23 +16,32 @@ from panel.util import edit_readonly
 from config.settings import get_settings
 from dashboard.catalogue import Catalogue, get_catalogue
 from dashboard.components.browser import AddressBar, Notice, SectionLinks
-from dashboard.components.charts import import_plotting
 from dashboard.components.heading import hero_html
 from dashboard.components.layout import stack
 from dashboard.components.lazy import Lazy
 from dashboard.components.work import Worker
+from dashboard.evaluation.link import evaluation_fields
+from dashboard.sections.compare.section import CompareSection
 from dashboard.sections.data import EXPLANATION, DataSection
+from dashboard.sections.errors.section import ErrorsSection
 from dashboard.sections.inference import InferencePane
-from dashboard.sections.performance import PerformanceSection
+from dashboard.sections.performance.section import PerformanceSection
 from dashboard.splash import page_template
 from dashboard.state import DashboardState
 from dashboard.theme import MATERIAL_THEME
 from dashboard.url import MAX_LINK_TEXT, BadValue, Field, UrlState, check_length, check_member, filter_fields
 from dashboard.warm import is_warming, warm_up
 from engine.errors import TagscopeError
+from engine.evaluation.slices_file import all_slices
 from engine.runs.manifest import checked_run_id
 
-SECTIONS = {"data": "Data", "performance": "Performance", "inference": "Inference"}
+SECTIONS = {
+    "data": "Data",
+    "performance": "Performance",
+    "errors": "Errors",
+    "compare": "Compare",
+    "inference": "Inference",
+}
 MAX_WIDTH = 1240
 _PAGE_SX = {
     # The document scrolls, not a box in it: the wheel works everywhere, and a printed page is whole.
@@ -49,6 +58,11 @@ _PAGE_SX = {
     },
     ".MuiToolbar-root": {"paddingLeft": "28px", "paddingRight": "20px", "boxSizing": "border-box", "minHeight": "60px"},
     ".title": {"color": "text.primary", "fontSize": "21px", "letterSpacing": "-0.01em", "marginRight": "20px"},
+    # On a telephone the links have the whole row: the name stands in the tab.
+    "@media (max-width: 560px)": {
+        ".MuiToolbar-root": {"paddingLeft": "6px", "paddingRight": "2px"},
+        ".title": {"display": "none"},
+    },
 }
 
 
@@ -87,9 +101,10 @@ def build_page(catalogue: Catalogue | None = None) -> pmui.Page:
     dark = _wants_dark()
     state.appearance.dark = bar.dark = dark
     busy_before = _busy_watchers()
+    links = SectionLinks(sections=SECTIONS, margin=0)
     page = pmui.Page(
         title=get_settings().dashboard.title,
-        header=[SectionLinks(sections=SECTIONS, margin=0), bar, notice],
+        header=[links, bar, notice],
         main=[_sections(state, catalogue)],
         main_width=MAX_WIDTH,
         theme_config=MATERIAL_THEME,
@@ -101,6 +116,7 @@ def build_page(catalogue: Catalogue | None = None) -> pmui.Page:
     )
     bar.param.watch(lambda event: url.read(event.new["search"]), "arrived")
     bar.param.watch(lambda event: page.param.update(dark_theme=event.new), "wants_dark")
+    state.examples.param.watch(lambda _event: links.lead("errors"), "asked")
     page.param.watch(lambda event: _theme_changed(event.new, state, bar), "dark_theme")
     _detach_busy(page, busy_before)
     pn.state.on_session_destroyed(lambda _context: _free(page, url))
@@ -132,9 +148,11 @@ def url_fields(state: DashboardState, catalogue: Catalogue) -> list[Field]:
         def members() -> list[str]:
             try:
                 report = catalogue.report(state.selection.run_id or catalogue.default_run())
+                # What was saved as a slice after the run was judged is one all the same.
+                defined = all_slices() if kind == "slices" else {}
             except TagscopeError:
                 return []
-            return list(getattr(report.performance, kind))
+            return list(dict.fromkeys((*getattr(report.performance, kind), *defined)))
 
         return members
 
@@ -153,6 +171,7 @@ def url_fields(state: DashboardState, catalogue: Catalogue) -> list[Field]:
         Field("tag", selection, "tag", check_member("tag", of_report("classes"))),
         Field("slice", selection, "slice_name", check_member("slice", of_report("slices"))),
         *filter_fields(samples, of_samples),
+        *evaluation_fields(state.figures, state.runs, state.examples, run),
         Field("text", question, "text", check_length("text", 10 * MAX_LINK_TEXT), typed=True),
         # Any text may stand here: the Inference section itself says what is wrong with it.
         Field("ask", question, "run_id", check_length("run ID", 200)),
@@ -178,12 +197,18 @@ def _read_runs(catalogue: Catalogue) -> None:
 def _sections(state: DashboardState, catalogue: Catalogue) -> pn.Column:
     def prepare() -> None:
         catalogue.report(state.selection.run_id or catalogue.default_run())
-        import_plotting()
+
+    def evaluate() -> None:
+        # Which runs there are is asked for on the event loop afterwards.
+        catalogue.runs()
+        catalogue.evaluations.get(state.selection.run_id or catalogue.default_run())
 
     shared: dict[str, Any] = {"state": state, "catalogue": catalogue, "deferred": True}
     return stack(
         DataSection(**shared),
-        _place("performance", Lazy(lambda: PerformanceSection(**shared), prepare=prepare, height=790)),
+        _place("performance", Lazy(lambda: PerformanceSection(**shared), prepare=prepare, height=2600)),
+        _place("errors", Lazy(lambda: ErrorsSection(**shared), prepare=evaluate, height=1900)),
+        _place("compare", Lazy(lambda: CompareSection(**shared), prepare=evaluate, height=2900)),
         _place("inference", Lazy(lambda: InferencePane(**shared), prepare=lambda: _read_runs(catalogue), height=460)),
         gap=56,
         css=":host { padding-bottom: 40px; }",

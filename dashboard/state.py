@@ -12,7 +12,7 @@ DEFAULT_TEXT = "Transfer learning with transformers for text classification."
 
 
 class RunSelection(param.Parameterized):
-    """The run that Data and Performance show, and what of it is looked at."""
+    """The run that Data, Performance, Errors and Compare show, and what of it is looked at."""
 
     run_id = param.String(default="", doc="Run on show; empty: the promoted one, else the newest.")
     tag = param.String(default="", doc="Tag whose metrics are shown; empty: the weakest one.")
@@ -54,6 +54,59 @@ class SampleFilter(param.Parameterized):
         self.page = ""
 
 
+class FigureChoice(param.Parameterized):
+    """How the Performance section shows a run's figures."""
+
+    threshold = param.String(default="", doc="Confidence below which nothing is answered, 0 to 1; empty: all answered.")
+    cost = param.String(default="", doc="What a wrong answer costs, where a rejected row costs 1; empty: no costs.")
+    confusion = param.String(default="counts", doc="What the confusion matrix shows: counts or rates.")
+    bars = param.String(default="f1", doc="What tags and slices are sorted by: f1, precision, recall, support or name.")
+
+
+class RunChoice(param.Parameterized):
+    """What the run on show is compared with."""
+
+    against = param.String(default="", doc="The other run; empty: the one before.")
+    over = param.String(default="", doc="Runs of the history, ids separated by commas; empty: all that belong to it.")
+    order = param.String(default="time", doc="Their order: time, git tag or version.")
+    metric = param.String(
+        default="accuracy", doc="The figure that is followed over the runs: accuracy, weighted F1 ..."
+    )
+    flip = param.String(default="broken", doc="Which changed examples are listed: fixed or broken.")
+    text = param.String(default="", doc="Text that both runs answer side by side.")
+
+
+class ExampleChoice(param.Parameterized):
+    """Which examples the Errors section shows.
+
+    `dashboard.evaluation.selection` reads `examples` and writes it.
+    """
+
+    examples = param.String(default="", doc="Text of an ExampleSelection; empty: all wrong answers.")
+    sort = param.String(default="", doc="Order: confident, unsure, surprised, moved; empty: that of the file.")
+    view = param.String(default="cards", doc="How they are shown: cards or table.")
+    page = param.String(default="", doc="Page, from 1; empty: the first.")
+    example = param.String(default="", doc="Id of the example that is open; empty: none.")
+    asked = param.Integer(default=0, doc="Grows whenever a click asks for examples, so that the page leads there.")
+
+    def __init__(self, **params: object) -> None:
+        super().__init__(**params)
+        # The first who watches: all others see examples with the page that belongs to them.
+        self.param.watch(self._begin_anew, ["examples", "sort"])
+
+    def show(self, examples: str, sort: str = "") -> None:
+        """Show the examples behind a figure that was clicked, given as the text of an ExampleSelection.
+
+        An order that was chosen for others need not make sense for these, so it ends with them.
+        """
+        self.param.update(examples=examples, sort=sort, asked=self.asked + 1)
+
+    def _begin_anew(self, *events: param.parameterized.Event) -> None:
+        # Where only their order changed, the example that is open is still among them. At once, as it is one step.
+        only_sorted = all(event.name == "sort" for event in events)
+        self.param.update(page="", example=self.example if only_sorted else "")
+
+
 class Question(param.Parameterized):
     """What the Inference section answers."""
 
@@ -72,12 +125,18 @@ class DashboardState(param.Parameterized):
 
     selection = param.ClassSelector(class_=RunSelection, constant=True, doc="Run, tag and slice.")
     samples = param.ClassSelector(class_=SampleFilter, constant=True, doc="Filter of the sample table.")
+    figures = param.ClassSelector(class_=FigureChoice, constant=True, doc="How performance is shown.")
+    runs = param.ClassSelector(class_=RunChoice, constant=True, doc="What the run is compared with.")
+    examples = param.ClassSelector(class_=ExampleChoice, constant=True, doc="Examples of the Errors section.")
     question = param.ClassSelector(class_=Question, constant=True, doc="Text and run of the Inference section.")
     appearance = param.ClassSelector(class_=Appearance, constant=True, doc="Theme.")
 
     def __init__(self, **params: object) -> None:
         params.setdefault("selection", RunSelection())
         params.setdefault("samples", SampleFilter())
+        params.setdefault("figures", FigureChoice())
+        params.setdefault("runs", RunChoice())
+        params.setdefault("examples", ExampleChoice())
         params.setdefault("question", Question())
         params.setdefault("appearance", Appearance())
         super().__init__(**params)

@@ -97,10 +97,12 @@ def unique_labels(values: list[str], limit: int = LABEL_LIMIT) -> list[str]:
     list of str
         As many, all different; those that would collide carry a number.
     """
-    seen: dict[str, int] = {}
-    labels = []
+    labels: dict[str, None] = {}
     for value in values:
-        label = label_text(value, limit)
-        count = seen[label] = seen.get(label, 0) + 1
-        labels.append(label if count == 1 else f"{label} ({count})")
-    return labels
+        label = short = label_text(value, limit)
+        number = 1
+        while label in labels:
+            number += 1
+            label = f"{short} ({number})"
+        labels[label] = None
+    return list(labels)

@@ -98,6 +98,18 @@ def tag_colours(tags: Iterable[str]) -> dict[str, str]:
     return colours
 
 
+def mix(first: str, second: str, share: float) -> str:
+    """Return the colour `share` of the way from one to another, as #rrggbb.
+
+    Examples
+    --------
+    >>> mix("#000000", "#ff8000", 0.5)
+    '#804000'
+    """
+    ends = [[int(colour[start : start + 2], 16) for start in (1, 3, 5)] for colour in (first, second)]
+    return "#" + "".join(f"{round(a + (b - a) * min(max(share, 0), 1)):02x}" for a, b in zip(*ends, strict=True))
+
+
 def _material(colours: Palette) -> dict[str, Any]:
     return {
         "palette": {

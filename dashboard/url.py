@@ -251,7 +251,7 @@ def filter_fields(samples: param.Parameterized, tags: Callable[[], list[str] | N
         *(Field(name, samples, name, check(name)) for name in names),
         Field("sort", samples, "sort", check_length("sort", 200)),
         # After all that the page of the table depends on: whatever changes leads to its first page.
-        Field("page", samples, "page", _check_page),
+        Field("page", samples, "page", check_page),
         Field("row", samples, "row", check_length("row", MAX_LINK_TEXT)),
         Field("terms", samples, "terms", check_member("tag whose words are shown", tags)),
         Field("against", samples, "against", check_member("tag that words are compared with", tags)),
@@ -260,6 +260,7 @@ def filter_fields(samples: param.Parameterized, tags: Callable[[], list[str] | N
     ]
 
 
-def _check_page(value: str) -> None:
+def check_page(value: str) -> None:
+    """Refuse what is no number of a page."""
     if not re.fullmatch("[1-9][0-9]{0,8}", value):
         raise BadValue(f"The link's page “{plain_text(value, 40)}” is no number of a page; the first one is shown.")

@@ -67,6 +67,7 @@ class SectionLinks(JSComponent):
     """
 
     sections = param.Dict(default={}, doc="Title by name of the section.")
+    wanted = param.Dict(default={}, doc="The section to lead to: its name, and a count, as the same one may be twice.")
 
     _esm = """
     function find(root, name) {
@@ -111,6 +112,7 @@ class SectionLinks(JSComponent):
         }, 100)
         target(name)?.scrollIntoView({behavior, block: "start"})
       }
+      model.on("wanted", () => { go(model.wanted.name, "smooth") })
       for (const [name, title] of Object.entries(model.sections)) {
         const link = document.createElement("a")
         link.textContent = title
@@ -167,9 +169,14 @@ class SectionLinks(JSComponent):
         a:hover {{ background: {colour("raised")}; color: {colour("text")}; }}
         a[aria-current] {{ color: {colour("accent")}; font-weight: 700; }}
         a:focus-visible {{ outline: 2px solid {colour("accent")}; }}
-        @media (max-width: 560px) {{ a {{ padding: 6px 7px; font-size: 14px; }} nav {{ gap: 0; }} }}
+        @media (max-width: 680px) {{ a {{ padding: 6px 7px; font-size: 14px; }} nav {{ gap: 0; }} }}
+        @media (max-width: 420px) {{ a {{ padding: 6px 4px; font-size: 13px; }} }}
         """
     ]
+
+    def lead(self, name: str) -> None:
+        """Lead the visitor to a section."""
+        self.wanted = {"name": name, "count": self.wanted.get("count", 0) + 1}
 
 
 class OnSight(JSComponent):

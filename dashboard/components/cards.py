@@ -8,6 +8,7 @@ import msgspec
 import param
 from panel.viewable import Viewer
 
+from dashboard.components.layout import stack
 from dashboard.components.markup import markup
 from dashboard.text import safe_text
 from dashboard.theme import colour
@@ -45,22 +46,24 @@ class MetricCards(Viewer):
     """
 
     cards = param.List(default=[], item_type=Card, doc="Figures, from left to right.")
+    small = param.Boolean(default=False, doc="Smaller figures, for cards below a heading of their own.")
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._pane = markup(cards_html(self.cards), CSS)
-        self.param.watch(self._update, "cards")
+        self._pane = markup(cards_html(self.cards, small=self.small), CSS)
+        self._view = stack(self._pane)
+        self.param.watch(self._update, ["cards", "small"])
 
     def __panel__(self) -> pn.viewable.Viewable:
         """Return the view."""
-        return self._pane
+        return self._view
 
     def _update(self, *_events: object) -> None:
-        self._pane.object = cards_html(self.cards)
+        self._pane.object = cards_html(self.cards, small=self.small)
 
 
 def cards_html(cards: Sequence[Card], *, small: bool = False) -> str:
-    """Return the HTML of a row of cards, everything in it escaped; small ones stand below a heading of their own."""
+    """Return the HTML of a row of cards, everything in it escaped."""
     notes = any(card.note for card in cards)
     cells = "".join(
         f'<div><dt>{safe_text(card.label)}</dt><dd class="value">{safe_text(card.value)}</dd>'

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import panel as pn
 from panel.viewable import Viewer
@@ -11,6 +12,14 @@ from dashboard.catalogue import Catalogue, get_catalogue
 from dashboard.components.work import Worker
 from dashboard.state import DashboardState
 from engine.errors import TagscopeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dashboard.job import Job
+
+Value = TypeVar("Value")
+POLL_SECONDS = 0.4
 
 
 class Section(Viewer):
@@ -55,3 +64,42 @@ def prepare_notebook() -> None:
     if is_served() or pn.extension._loaded:
         return
     pn.extension(inline=True)
+
+
+def has_loop() -> bool:
+    """Whether an event loop runs here, as in a server and in a notebook, so that a view can change later on."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return is_served()
+    return True
+
+
+def run(
+    worker: Worker,
+    compute: Callable[[], Value],
+    show: Callable[[Value], None],
+    *,
+    pause: float = 0.0,
+    working: Callable[[bool], None] | None = None,
+) -> None:
+    """Compute in a thread and show; at once where no server is, as in a notebook."""
+    if is_served():
+        worker.run(compute, show, pause=pause, working=working)
+    else:
+        show(compute())
+
+
+def follow(job: Job[Any], worker: Worker, show: Callable[[], None]) -> None:
+    """Call `show` now and then, as long as a job goes on, and once more when it is over."""
+
+    def look(_nothing: object) -> None:
+        show()
+        if not job.status.is_over:
+            worker.run(lambda: None, look, pause=POLL_SECONDS)
+
+    if has_loop():
+        look(None)
+    else:
+        job.wait()
+        show()

@@ -9,11 +9,11 @@ from dashboard.components.layout import columns, section, stack, surface
 from dashboard.components.lazy import Lazy
 from dashboard.components.markup import markup
 from dashboard.components.message import Message
-from dashboard.sections.base import Section
+from dashboard.sections.base import Section, run
 from dashboard.sections.explore.charts import LengthsChart, MissingChart, TagsChart, TermsChart, TimelineChart
 from dashboard.sections.explore.controls import Facets, FilterFields, Strip
 from dashboard.sections.explore.drawer import Drawer
-from dashboard.sections.explore.exploration import Exploration, run
+from dashboard.sections.explore.exploration import Exploration
 from dashboard.sections.explore.findings import FindingsList
 from dashboard.sections.explore.samples_table import SamplesTable
 from dashboard.sections.explore.text_map import TextMapView

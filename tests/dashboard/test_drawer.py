@@ -13,8 +13,8 @@ from dashboard.catalogue import Catalogue
 from dashboard.detail import read_detail
 from dashboard.job import Job
 from dashboard.samples import Found, Samples
+from dashboard.sections import base as shared
 from dashboard.sections.explore import drawer as module
-from dashboard.sections.explore import exploration as shared
 from dashboard.sections.explore.drawer import Drawer
 from dashboard.sections.explore.exploration import Exploration
 from dashboard.state import DashboardState

@@ -19,11 +19,11 @@ from dashboard.sections.explore.drawing import (
     draw_tags,
     draw_terms,
     draw_timeline,
-    mix,
     name_of,
     splits_of,
 )
 from dashboard.state import Appearance, SampleFilter
+from dashboard.theme import mix
 from engine.exploration.bars import count_missing, count_tags
 from engine.exploration.explorer import Explorer
 from engine.exploration.filter import Filter

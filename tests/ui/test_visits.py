@@ -68,9 +68,14 @@ def test_after_many_visits_no_view_of_a_closed_session_is_alive(
         if number % 12 == 0:
             # Some visitors look at everything, plots included, filter, and open a row.
             look_at_data(page)
-            for name in ("performance", "inference"):
+            for name, content in (
+                ("performance", ".bk-Canvas"),
+                ("errors", ".ts-shown"),
+                ("compare", ".ts-change"),
+                ("inference", ".bk-Canvas"),
+            ):
                 page.locator(f".section-{name}").last.scroll_into_view_if_needed()
-                expect(page.locator(f".section-{name} .bk-Canvas").first).to_be_visible()
+                expect(page.locator(f".section-{name} {content}").first).to_be_visible()
         if number == VISITS - 1:
             assert alive(visit, counting_server)[0] > 20
         context.close()

@@ -1,4 +1,4 @@
-"""A visitor walks through the three sections of the dashboard that ships."""
+"""A visitor walks through the sections of the dashboard that ships."""
 
 from __future__ import annotations
 
@@ -187,7 +187,31 @@ def test_an_unknown_run_id_is_answered_by_a_sentence(demo_server: str, visit: Vi
 
 def test_links_of_the_header_lead_to_the_sections(demo_server: str, visit: Visit) -> None:
     visit.open(demo_server)
-    for name in ("Inference", "Performance", "Data"):
+    for name in ("Inference", "Compare", "Errors", "Performance", "Data"):
         visit.page.get_by_role("navigation", name="Sections").get_by_role("link", name=name).click()
         expect(visit.page.locator(f".section-{name.lower()} h2").first).to_be_in_viewport()
         assert visit.page.url.endswith(f"#{name.lower()}")
+
+
+def test_the_header_stays_in_one_row_on_a_telephone(demo_server: str, visit: Visit) -> None:
+    visit.page.set_viewport_size({"width": 360, "height": 740})
+    visit.open(demo_server)
+    links = visit.page.get_by_role("navigation", name="Sections").get_by_role("link")
+    expect(links).to_have_count(5)
+    boxes = [link.bounding_box() for link in links.all()]
+    assert len({round(box["y"]) for box in boxes}) == 1
+    assert all(box["x"] >= 0 and box["x"] + box["width"] <= 360 for box in boxes)
+    assert visit.page.locator("header").bounding_box()["height"] < 70
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_a_link_leads_to_its_examples_and_compare_begins_with_the_run_before(demo_server: str, visit: Visit) -> None:
+    visit.open(f"{demo_server}/app?examples=true:mlops;predicted:time-series")
+    errors = visit.section("errors")
+    expect(errors.locator(".ts-shown")).to_have_text(
+        re.compile(r"^\d+ of 136 examples: true tag mlops, predicted time-series$")
+    )
+    expect(visit.section("compare").locator(".ts-change")).to_contain_text("it fixed")
+    visit.open(f"{demo_server}/app?examples=nonsense")
+    expect(visit.page.get_by_role("alert").first).to_contain_text("describes no examples")
+    expect(visit.section("errors").locator(".ts-shown")).to_contain_text("of 136 examples: wrong")

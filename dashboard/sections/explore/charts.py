@@ -12,10 +12,11 @@ from dashboard.components.clickable import Clickable
 from dashboard.components.fields import select
 from dashboard.components.heading import sub_heading
 from dashboard.components.layout import columns, stack, surface
+from dashboard.components.pills import PILL_CSS
 from dashboard.components.rectangles import Chart, RectangleChart
 from dashboard.components.skeleton import skeleton
 from dashboard.components.work import Worker
-from dashboard.sections.explore.controls import PILL_CSS
+from dashboard.sections.base import run
 from dashboard.sections.explore.drawing import (
     MOST_ROWS,
     draw_lengths,
@@ -26,7 +27,6 @@ from dashboard.sections.explore.drawing import (
     name_of,
     splits_of,
 )
-from dashboard.sections.explore.exploration import run
 from dashboard.text import safe_text, unique_labels
 from engine.errors import TagscopeError
 from engine.exploration.bars import count_missing, count_tags

@@ -11,9 +11,10 @@ from dashboard.components.clickable import Clickable
 from dashboard.components.fields import select, set_text, text_input
 from dashboard.components.layout import columns, stack
 from dashboard.components.message import Message
+from dashboard.components.pills import PILL_CSS
 from dashboard.components.work import Worker
 from dashboard.criteria import chips_of, ends_of
-from dashboard.sections.explore.exploration import run
+from dashboard.sections.base import run
 from dashboard.text import plain_text, safe_text
 from dashboard.theme import colour
 from engine.exploration.bars import count_values
@@ -26,15 +27,6 @@ if TYPE_CHECKING:
     from engine.exploration.filter import Filter
 
 ALL_TAGS = "All tags"
-PILL_CSS = f"""
-.pill {{ border: 1px solid {colour("line")}; border-radius: 999px; padding: 3px 12px; font-size: 14px; line-height: 1.5;
-  background: {colour("surface")}; overflow-wrap: anywhere; }}
-.pill:hover {{ background: {colour("raised")}; }}
-.pill b {{ font-variant-numeric: tabular-nums; font-weight: 600; color: {colour("muted")}; }}
-.pill[aria-pressed=true] {{ background: {colour("accent")}; color: {colour("on_accent")};
-  border-color: {colour("accent")}; }}
-.pill[aria-pressed=true] b {{ color: inherit; }}
-"""
 _RANGE_CSS = f"""
 fieldset {{ border: none; margin: 0; padding: 0; min-width: 0; display: flex; gap: 6px; align-items: center;
   font-size: 14px; color: {colour("muted")}; }}

@@ -8,9 +8,9 @@ from panel.viewable import Viewer
 
 from dashboard.components.work import Worker
 from dashboard.detail import Detail, read_detail
+from dashboard.sections.base import has_loop, run
 from dashboard.sections.explore.drawer_html import CLOSE, CSS, detail_html, framed
 from dashboard.sections.explore.drawer_pane import DrawerPane, row_of
-from dashboard.sections.explore.exploration import has_loop, run
 from dashboard.text import safe_text
 from engine.errors import TagscopeError
 

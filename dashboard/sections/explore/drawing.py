@@ -12,7 +12,7 @@ import msgspec
 
 from dashboard.components.rectangles import CLEAR, Chart, Rectangle
 from dashboard.text import unique_labels
-from dashboard.theme import palette
+from dashboard.theme import mix, palette
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -182,12 +182,6 @@ def draw_timeline(timeline: Timeline, most: int, dark: bool) -> Drawn:
         downwards=True,
     )
     return chart, filters
-
-
-def mix(first: str, second: str, share: float) -> str:
-    """Return the colour `share` of the way from one to another, as #rrggbb."""
-    ends = [[int(colour[start : start + 2], 16) for start in (1, 3, 5)] for colour in (first, second)]
-    return "#" + "".join(f"{round(a + (b - a) * min(max(share, 0), 1)):02x}" for a, b in zip(*ends, strict=True))
 
 
 class _Row(msgspec.Struct, frozen=True):

@@ -5,7 +5,6 @@ One for each visitor. It holds a filter and a selection, which those share who l
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -13,7 +12,7 @@ import param
 
 from dashboard.components.work import Worker
 from dashboard.criteria import CONDITIONS, filter_of, name_in_filter, state_of
-from dashboard.sections.base import is_served
+from dashboard.sections.base import follow, has_loop, run
 from engine.errors import TagscopeError
 from engine.exploration.filter import Filter, FilterError
 from engine.exploration.progress import StoppedError
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from engine.exploration.selection import Selection
 
 Value = TypeVar("Value")
-POLL_SECONDS = 0.4
 TYPING_SECONDS = 0.15
 AWAITED = frozenset({"finding", "missing", "polygon", "tokens"})
 """Conditions on what is computed only when somebody needs it."""
@@ -140,17 +138,7 @@ class Exploration(param.Parameterized):
 
     def follow(self, job: Job[Any], worker: Worker, show: Callable[[], None]) -> None:
         """Call `show` now and then, as long as a job goes on, and once more when it is over."""
-
-        def look(_nothing: object) -> None:
-            show()
-            if not job.status.is_over:
-                worker.run(lambda: None, look, pause=POLL_SECONDS)
-
-        if has_loop():
-            look(None)
-        else:
-            job.wait()
-            show()
+        follow(job, worker, show)
 
     def _changed(self, *events: Any) -> None:
         typed = all(event.name == "text" for event in events)
@@ -215,30 +203,6 @@ class _Answer(NamedTuple):
     selection: Selection
     problems: dict[str, str]
     lacking: frozenset[str]
-
-
-def has_loop() -> bool:
-    """Whether an event loop runs here, as in a server and in a notebook, so that a view can change later on."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return is_served()
-    return True
-
-
-def run(
-    worker: Worker,
-    compute: Callable[[], Value],
-    show: Callable[[Value], None],
-    *,
-    pause: float = 0.0,
-    working: Callable[[bool], None] | None = None,
-) -> None:
-    """Compute in a thread and show; at once where no server is, as in a notebook."""
-    if is_served():
-        worker.run(compute, show, pause=pause, working=working)
-    else:
-        show(compute())
 
 
 def _select(explorer: Explorer, filter: Filter, problems: dict[str, str], stop: Callable[[], bool]) -> _Answer | None:

@@ -11,8 +11,8 @@ from dashboard.components.clickable import Clickable
 from dashboard.components.heading import sub_heading
 from dashboard.components.layout import surface
 from dashboard.components.work import Worker
+from dashboard.sections.base import run
 from dashboard.sections.explore.drawer_pane import row_key, row_of
-from dashboard.sections.explore.exploration import run
 from dashboard.sections.explore.job_view import JobView, JobWords
 from dashboard.text import safe_text
 from dashboard.theme import colour

@@ -11,7 +11,7 @@ from dashboard.components.clickable import Clickable
 from dashboard.components.layout import stack
 from dashboard.components.message import Message
 from dashboard.components.work import Worker
-from dashboard.sections.explore.exploration import has_loop, run
+from dashboard.sections.base import has_loop, run
 from dashboard.text import safe_text
 from dashboard.theme import colour
 

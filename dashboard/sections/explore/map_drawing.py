@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from dashboard.sections.explore.drawing import mix
-from dashboard.theme import OUTCOME_COLOURS, TAG_PALETTE, palette, tag_colours
+from dashboard.theme import OUTCOME_COLOURS, TAG_PALETTE, mix, palette, tag_colours
 from engine.exploration.categories import NONE
 from engine.exploration.raster import LEVELS, MOST_CLASSES, Window, rasterise
 

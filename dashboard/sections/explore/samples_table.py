@@ -9,7 +9,7 @@ from panel.viewable import Viewer
 from dashboard.components.rows import PAGE_SIZE, RowTable
 from dashboard.components.work import Worker
 from dashboard.samples import NOTE, PROPOSED, SCORE
-from dashboard.sections.explore.exploration import run
+from dashboard.sections.base import run
 
 if TYPE_CHECKING:
     import pandas as pd

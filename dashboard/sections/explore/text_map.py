@@ -13,13 +13,13 @@ from dashboard.components.clickable import Clickable
 from dashboard.components.fields import select
 from dashboard.components.heading import sub_heading
 from dashboard.components.layout import columns, surface
+from dashboard.components.pills import PILL_CSS
 from dashboard.components.point_map import PointMap
 from dashboard.components.work import Worker
 from dashboard.criteria import state_of
 from dashboard.samples import Samples
-from dashboard.sections.explore.controls import PILL_CSS
+from dashboard.sections.base import run
 from dashboard.sections.explore.drawing import name_of
-from dashboard.sections.explore.exploration import run
 from dashboard.sections.explore.job_view import JobView, JobWords
 from dashboard.sections.explore.map_drawing import draw_map
 from dashboard.text import safe_text

@@ -1,0 +1,79 @@
+"""What is found by the rows of a run, their texts, tags and dates: the slices that are defined, and weak ones."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from dashboard.evaluation.selection import NO_TAG
+from engine.dataset.splits import SPLITS
+from engine.errors import DataError, TagscopeError
+from engine.evaluation.slices import slice_masks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dashboard.evaluation.evaluation import Evaluation
+    from engine.evaluation.weak_slices import WeakSlices
+
+TEST = SPLITS[-1]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Slices:
+    """The slices of a run's rows: name to mask (bool, shape (n,)), and a sentence by name of what cannot be used."""
+
+    definitions: dict[str, Any]
+    masks: dict[str, np.ndarray]
+    problems: dict[str, str]
+
+
+def slices_of(run: Evaluation, definitions: dict[str, Any]) -> Slices:
+    """Find the rows of slices, each apart: one that fails spoils no other."""
+    frame = frame_of(run)
+    masks: dict[str, np.ndarray] = {}
+    problems: dict[str, str] = {}
+    for name, definition in definitions.items():
+        try:
+            masks |= slice_masks(frame, {name: definition})
+        except TagscopeError as error:
+            problems[name] = str(error)
+    return Slices(definitions, masks, problems)
+
+
+def find_weak(run: Evaluation, report: Callable[[str, float], None]) -> WeakSlices:
+    """Find the weak slices of a run, with its progress.
+
+    Raises
+    ------
+    engine.errors.DataError
+        The data set is not here.
+    """
+    from engine.evaluation.candidates import candidates_of
+    from engine.evaluation.weak_slices import weak_slices
+
+    if run.dataset is None:
+        raise DataError(
+            f"Weak slices are found by the texts, and the data set {run.manifest.dataset.digest} of run "
+            f"{run.run_id} is not here; copy it into data/datasets."
+        )
+    frame = frame_of(run)
+    names = np.asarray((*run.tags, NO_TAG), dtype=object)
+    report("Reading the texts", 0.0)
+    candidates = candidates_of(frame["text"].to_numpy(object), names[run.true], frame.get("created"))
+    report("Looking for weak slices", 0.6)
+    return weak_slices(candidates, names[run.true], names[run.predicted])
+
+
+def frame_of(run: Evaluation) -> pd.DataFrame:
+    """Return the rows as slices see them: text, tag, split and, where there are dates, created; index from 0."""
+    assert run.dataset is not None
+    assert run.places is not None
+    frame = run.dataset.frame
+    names = [name for name in ("text", "created") if name in frame]
+    tags = np.asarray(run.tags, dtype=object)[run.true]
+    rows = frame[names].iloc[run.places].reset_index(drop=True)
+    return rows.assign(tag=pd.Series(tags, dtype="str"), split=TEST)

@@ -1,0 +1,1 @@
+"""What the Errors section is made of; `section.py` puts it together."""

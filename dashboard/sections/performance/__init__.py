@@ -1,0 +1,1 @@
+"""What the Performance section is made of; `section.py` puts it together."""

@@ -1,0 +1,273 @@
+"""Performance: how good a run is, how sure that is, and where it fails; every figure leads to its examples."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dashboard.components.fields import select
+from dashboard.components.heading import section_heading
+from dashboard.components.layout import columns, section, stack
+from dashboard.components.message import Message
+from dashboard.components.work import Worker
+from dashboard.report import Report, f1_interval
+from dashboard.sections.base import Section, run
+from dashboard.sections.performance.calibration import CalibrationView
+from dashboard.sections.performance.confusion import ConfusionView, confused
+from dashboard.sections.performance.overall import Overall, ranked
+from dashboard.sections.performance.parts import Part
+from dashboard.sections.performance.scored import of_file, of_slices, of_tags
+from dashboard.sections.performance.threshold import ThresholdView
+from dashboard.sections.performance.weak_slices import WeakSlicesView
+from dashboard.text import plain_text
+from engine.errors import TagscopeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import panel as pn
+
+    from dashboard.evaluation.comparison import RunPair
+    from dashboard.evaluation.evaluation import Evaluation
+
+EXPLANATION = "How the run answers on the samples that it is judged on, and where it fails."
+NO_ROWS = "This slice has no samples here, so there is nothing to measure; choose another one."
+NO_SLICES = "No slice was measured; slices are written in `config/slices.py`."
+NO_TAGS = "No tag was measured."
+OF_A_FILE = (
+    "These figures are read from the file {}, as the setting performance_file says; they belong to no run, so there "
+    "are no rows behind them."
+)
+MISSING = "So there are the figures of performance.json only, and no way from them to the rows."
+
+
+class PerformanceSection(Section):
+    """A run's metrics, or those of the performance file that the settings name.
+
+    The figures of performance.json are shown at once; intervals, confusion and the way to the examples come when the
+    run's answers are read, which is done in threads.
+
+    Parameters
+    ----------
+    run_id
+        Which run; by default the promoted one.
+    deferred
+        Taken as by the other sections; the page makes this one when it is about to be seen.
+    **params
+        `state` and `catalogue`, as `Section`.
+
+    Examples
+    --------
+    >>> PerformanceSection(run_id="0f3c...")  # doctest: +SKIP
+    """
+
+    def __init__(self, run_id: str = "", *, deferred: bool = False, **params: Any) -> None:
+        super().__init__(**params)
+        selection = self.state.selection
+        if run_id:
+            selection.run_id = run_id
+        self.deferred = deferred
+        self._report: Report | None = None
+        self.evaluation: Evaluation | None = None
+        self._slice_problems: list[str] = []
+        self._workers = {name: Worker() for name in ("open", "parts", "confusion", "chances", "change")}
+        self._message = Message()
+        self._source, self._missing = Message(kind="hint"), Message(kind="hint")
+        self._run = select("Run")
+        self.overall = Overall(self.state)
+        self._tags = Part("By tag", "Tag", "tag", self.state)
+        self._slices = Part("By slice", "Slice", "slice_name", self.state)
+        self.confusion = ConfusionView(self.state)
+        self.threshold, self.calibration = ThresholdView(self.state), CalibrationView(self.state)
+        self.weak_slices = WeakSlicesView(self.state)
+        self._sureness = columns(self.threshold, self.calibration)
+        self._body = stack(
+            self._source,
+            self.overall,
+            self._missing,
+            columns(self._tags, self._slices),
+            self.confusion,
+            self._sureness,
+            self.weak_slices,
+            gap=20,
+        )
+        head = columns(
+            section_heading("Performance", EXPLANATION), self._run, template="1fr minmax(0, 400px)", align="end"
+        )
+        self._view = section("performance", head, self._message, self._body)
+        self._offer_runs()
+        self._fill(*self._read(self._run_id()))
+        selection.param.watch(self._run_changed, "run_id")
+        selection.param.watch(self._show_tag, "tag")
+        selection.param.watch(self._show_slice, "slice_name")
+        self.state.runs.param.watch(lambda _event: self._compare(), "against")
+        self._run.param.watch(self._run_chosen, "value")
+        for part, attribute in ((self._tags, "tag"), (self._slices, "slice_name")):
+            part.select.param.watch(lambda event, name=attribute: self._choose(name, event.new), "value")
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        """Return the view."""
+        return self._view
+
+    def _choose(self, name: str, value: str | None) -> None:
+        # The selector also moves when the state does; only what differs from what is shown is a choice.
+        shown = self._tag() if name == "tag" else self._slice()
+        if value and value != shown and not (self._tags.filling or self._slices.filling):
+            setattr(self.state.selection, name, value)
+
+    def _run_chosen(self, event: Any) -> None:
+        if event.new and event.new != self._run_id():
+            self.state.selection.run_id = event.new
+
+    def _offer_runs(self) -> None:
+        try:
+            options = {entry.label: entry.run_id for entry in self.catalogue.runs()}
+        except TagscopeError:
+            options = {}
+        run_id = self._run_id()
+        if options and run_id not in options.values():
+            # A selector takes a value that it does not offer for its first option, which would be another run.
+            options = {f"{plain_text(run_id, 12)} (no such run here)": run_id, **options}
+        self._run.param.update(options=options, value=run_id if options else None)
+        self._run.visible = bool(options) and self.catalogue.settings.performance_file is None
+
+    # What performance.json says
+
+    def _read(self, run_id: str) -> tuple[Report | None, str, str]:
+        try:
+            return self.catalogue.report(run_id), "", "problem"
+        except TagscopeError as error:
+            return None, str(error), "problem" if run_id else "hint"
+
+    def _run_changed(self, _event: object) -> None:
+        run_id = self._run_id()
+        self._offer_runs()
+        self._worker.run(lambda: self._read(run_id), lambda read: self._fill(*read))
+
+    def _fill(self, report: Report | None, problem: str, kind: str) -> None:
+        """Show a report, or say why there is none; then read the run's answers."""
+        self._message.param.update(text=problem, kind=kind)
+        self._body.visible = report is not None
+        self._report = report
+        self._missing.text = ""
+        self._show_evaluation(None)
+        if report is None:
+            return
+        performance = report.performance
+        self._source.text = OF_A_FILE.format(report.source) if report.source else " ".join(report.remarks)
+        self.overall.fill(performance, report.sentences, f1_interval(performance))
+        self._fill_parts(of_file(performance.classes), of_file(performance.slices), [])
+        if not report.source:
+            run_id = self._run_id()
+            run(self._workers["open"], lambda: self._open(run_id), lambda read: self._opened(*read, run_id))
+
+    def _fill_parts(self, tags: dict[str, Any], slices: dict[str, Any], problems: list[str]) -> None:
+        self._slice_problems = problems
+        self._tags.fill(tags, NO_TAGS)
+        self._slices.fill(slices, " ".join([NO_SLICES, *problems]))
+        self._show_tag()
+        self._show_slice()
+
+    # What the run's answers say
+
+    def _open(self, run_id: str) -> tuple[Evaluation | None, str]:
+        try:
+            found = self.catalogue.evaluations.get(run_id)
+            found.report  # noqa: B018  made here, off the event loop
+        except TagscopeError as error:
+            return None, str(error)
+        return found, ""
+
+    def _opened(self, evaluation: Evaluation | None, problem: str, run_id: str) -> None:
+        if run_id != self._run_id() or self._report is None:
+            return  # another one was chosen in the meantime
+        remarks = evaluation.remarks if evaluation is not None else (problem, MISSING)
+        self._missing.text = " ".join(remarks)
+        self._show_evaluation(evaluation)
+
+    def _show_evaluation(self, evaluation: Evaluation | None) -> None:
+        """Begin what is made of a run's answers, each in a thread of its own; None hides it."""
+        self.evaluation = evaluation
+        self.confusion.fill(None)
+        self.threshold.fill(None)
+        self.calibration.fill(None)
+        self.weak_slices.fill(None)
+        self._sureness.visible = evaluation is not None
+        if evaluation is None:
+            return
+        self.overall.judged(evaluation.report, len(evaluation.labels))
+        self._start("parts", lambda: (of_tags(evaluation), *of_slices(evaluation)), self._show_parts)
+        self._start("confusion", lambda: confused(evaluation), self.confusion.fill)
+        self._compare()
+        # Reading all probabilities takes longest.
+        self._start("chances", lambda: _chances(evaluation), self._show_chances)
+        self.weak_slices.fill(evaluation)
+
+    def _start(self, worker: str, compute: Callable[[], Any], show: Callable[[Any], None]) -> None:
+        evaluation = self.evaluation
+        run(self._workers[worker], compute, lambda found: show(found) if evaluation is self.evaluation else None)
+
+    def _show_parts(self, found: tuple[dict[str, Any], dict[str, Any], list[str]]) -> None:
+        tags, slices, problems = found
+        # What performance.json names and nobody defines any more has its figures all the same.
+        measured = of_file(self._report.performance.slices) if self._report is not None else {}
+        self._fill_parts(tags, {**measured, **slices}, problems)
+
+    def _show_chances(self, found: tuple[Any, Any, Any, str]) -> None:
+        more, coverage, curve, problem = found
+        self.overall.ranked(more)
+        self.threshold.fill(coverage, problem)
+        self.calibration.fill(curve, problem)
+
+    def _compare(self) -> None:
+        """Compare with the chosen run, else with the one before."""
+        evaluation, chosen = self.evaluation, str(self.state.runs.against)
+        if evaluation is None:
+            return
+
+        def compute() -> tuple[RunPair | None, str, bool]:
+            try:
+                earlier = self.catalogue.earlier_run(evaluation.run_id)
+                other = earlier if not chosen or chosen == evaluation.run_id else chosen
+                if not other:
+                    return None, "", False
+                return self.catalogue.evaluations.pair(other, evaluation.run_id), "", other == earlier
+            except TagscopeError as error:
+                return None, f"There is no change to show: {error}", False
+
+        def show(found: tuple[RunPair | None, str, bool]) -> None:
+            pair, problem, is_before = found
+            self.overall.compared(pair, problem, is_before=is_before)
+
+        self._start("change", compute, show)
+
+    # What is chosen
+
+    def _tag(self) -> str:
+        """Tag on show: the chosen one, else the weakest."""
+        performance = self._report.performance if self._report else None
+        if performance is None or self.state.selection.tag in self._tags.names:
+            return str(self.state.selection.tag)
+        return performance.worst[0] if performance.worst else next(iter(performance.classes), "")
+
+    def _slice(self) -> str:
+        """Slice on show: the chosen one, else the first."""
+        chosen = self.state.selection.slice_name
+        return chosen if chosen in self._slices.names else next(iter(self._slices.names), "")
+
+    def _show_tag(self, *_events: object) -> None:
+        if self._report is not None:
+            self._tags.show(self._tag())
+
+    def _show_slice(self, *_events: object) -> None:
+        if self._report is not None:
+            name = self._slice()
+            none = [NO_ROWS] if name and not self._slices.has_rows(name) else []
+            self._slices.show(name, " ".join([*none, *self._slice_problems]))
+
+
+def _chances(evaluation: Evaluation) -> tuple[Any, Any, Any, str]:
+    """Return what needs probabilities, or the sentence that says why there is none of it."""
+    try:
+        return ranked(evaluation), evaluation.coverage, evaluation.calibration, ""
+    except TagscopeError as error:
+        return None, None, None, str(error)

@@ -1,0 +1,174 @@
+"""The file of examples: all rows of the filter or those checked, no cell a formula, written beside the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import threading
+import time
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from dashboard.sections.errors import download as module
+from dashboard.sections.errors.download import Download
+from dashboard.sections.errors.example_file import COLUMNS, write_examples
+from engine.errors import DataError
+
+if TYPE_CHECKING:
+    import pytest
+
+    from .conftest import Known, Visitor
+
+
+def fetch(button: Download) -> tuple[str, str]:
+    """Do what the browser does: press, and take one piece after the other."""
+    pieces = []
+    button.taken = 0
+    button.asked += 1
+    while True:
+        piece = button.piece
+        assert piece["asked"] == button.asked
+        assert piece["number"] == len(pieces)
+        pieces.append(piece["text"])
+        if piece["last"]:
+            button.taken = len(pieces)
+            assert button.piece == {}
+            return piece["name"], "".join(pieces)
+        button.taken = len(pieces)
+
+
+def read(text: str) -> pd.DataFrame:
+    return pd.read_csv(io.StringIO(text, newline=""), dtype=str, keep_default_na=False)
+
+
+def test_all_results_of_the_filter_are_in_the_file(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CHARACTERS", 1_000)
+    visitor.state.examples.param.update(examples="all")
+    visitor.enter("sort", "unsure")
+    name, text = fetch(visitor.section._all)
+    assert name == f"examples-{visitor.run_id[:8]}.csv"
+    table = read(text)
+    assert tuple(table.columns) == COLUMNS
+    assert table["id"].tolist() == visitor.ids
+    assert len(table) == len(visitor.frame) > 100
+    frame = visitor.frame.set_index("id").loc[table["id"]]
+    assert table["tag"].tolist() == frame["tag"].tolist()
+    assert table["predicted tag"].tolist() == frame["predicted_tag"].tolist()
+    chances = [row[f"probability:{row['predicted_tag']}"] for _, row in frame.iterrows()]
+    np.testing.assert_allclose(table["probability"].astype(float), chances, rtol=1e-5)
+    texts = visitor.section.evaluation.dataset.frame.set_index("id")["text"]
+    assert table["text"].tolist() == texts.loc[table["id"]].tolist()
+    assert set(table["note"]) == {""}
+
+
+def test_checked_rows_are_in_a_file_of_their_own_until_others_are_chosen(visitor: Visitor) -> None:
+    assert not visitor.section._some.visible
+    for name in (visitor.shown[3], visitor.shown[1], visitor.shown[2]):
+        visitor.pick(f"check:{visitor.row(name)}")
+    visitor.pick(f"check:{visitor.row(visitor.shown[2])}")
+    assert visitor.html.count('aria-checked="true"') == 2
+    assert "2 checked" in visitor.section._some.label
+    expected = [visitor.shown[1], visitor.shown[3]]
+    visitor.pick("page:next")
+    assert sorted(read(fetch(visitor.section._some)[1])["id"]) == sorted(expected)
+    visitor.pick("kind:correct")
+    assert not visitor.section._some.visible
+    assert 'aria-checked="true"' not in visitor.html
+
+
+def test_proposed_tags_and_notes_are_those_of_the_findings(known: Known, visitor: Visitor) -> None:
+    visitor.state.examples.examples = "all"
+    visitor.section._knowledge.start("remarks")
+    samples = visitor.section._knowledge.samples
+    table = read(fetch(visitor.section._all)[1]).set_index("id")
+    places = pd.Index(samples.dataset.frame["id"])
+    found = samples.findings.value
+    said = 0
+    for item in found.items:
+        rows = found.source.rows(item.kind)
+        for row in rows[rows["affected"]].itertuples():
+            name = places[row.position]
+            if name in table.index:
+                assert item.title in table["note"][name]
+                said += 1
+    assert said == sum(note.count(" | ") + 1 for note in table["note"] if note)
+    # The worst finding that proposes a tag counts, and a tag is no formula either.
+    labels, short = (found.source.rows(kind).set_index("position")["proposed_tag"] for kind in ("labels", "short"))
+    for name, proposed in table["proposed tag"].items():
+        place = places.get_loc(name)
+        first, second = labels.get(place), short.get(place)
+        assert proposed == ("'=other" if first == "=other" else second if isinstance(second, str) else "")
+    assert {"'=other", "mlops", ""} == set(table["proposed tag"])
+
+
+class Many:
+    """An evaluation of as many rows as one likes, with the texts that it is given."""
+
+    def __init__(self, texts: list[str]) -> None:
+        self._texts = np.array(texts, object)
+        self.ids = np.array([f"row {place}" for place in range(len(texts))], object)
+        self.tags, self.answers = ("=tag",), SimpleNamespace(tags=("=tag",), predicted=np.zeros(len(texts), np.int64))
+        self.true, self.places = np.zeros(len(texts), np.int64), None
+        self.outcomes = SimpleNamespace(confidence=None)
+
+    def texts(self, rows: np.ndarray) -> list[str]:
+        return self._texts[rows].tolist()
+
+
+def test_no_cell_is_a_formula() -> None:
+    texts = ["=cmd()", "+1+1", "-2+3", "@sum", "\tx", "\rx", 'a "quoted", line\nbreak', "plain", "\ud800half", ""]
+    with write_examples(Many(texts), np.arange(len(texts))) as file:
+        rows = list(csv.reader(file))
+    assert rows[0] == list(COLUMNS)
+    assert [row[1] for row in rows[1:]] == [
+        "'=cmd()",
+        "'+1+1",
+        "'-2+3",
+        "'@sum",
+        "'\tx",
+        "'\rx",
+        texts[6],
+        "plain",
+        "?half",
+        "",
+    ]
+    assert {row[2] for row in rows[1:]} == {"'=tag"}
+
+
+def test_many_rows_are_written_while_the_event_loop_goes_on() -> None:
+    many = Many(["a text of some words, =not a formula " * 3] * 200_000)
+    worst = 0.0
+
+    async def visit() -> None:
+        nonlocal worst
+        writing = asyncio.ensure_future(asyncio.to_thread(write_examples, many, np.arange(200_000)))
+        while not writing.done():
+            started = time.perf_counter()
+            await asyncio.sleep(0.01)
+            worst = max(worst, time.perf_counter() - started)
+        with await writing as file:
+            assert sum(1 for _ in file) == 200_001
+
+    asyncio.run(visit())
+    # A machine that does other work, too, gives a thread its turn late; blocked it would be for all of the seconds.
+    assert worst < 1
+
+
+def test_what_cannot_be_written_is_a_sentence_and_the_next_press_tries_again() -> None:
+    tried = threading.Event()
+
+    def make() -> tuple[str, io.StringIO]:
+        if not tried.is_set():
+            tried.set()
+            raise DataError("The disk is full; make room.")
+        return "examples.csv", io.StringIO("id\r\n")
+
+    button = Download(make)
+    button.asked += 1
+    assert button.sentence == "The disk is full; make room."
+    assert fetch(button) == ("examples.csv", "id\r\n")
+    assert button.sentence == ""

@@ -1,0 +1,95 @@
+"""Performance in a browser: a click leads to exactly the rows that are counted, and what was chosen is in the URL."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+import pandas as pd
+import pytest
+from playwright.sync_api import expect
+
+from config.settings import load_settings
+from dashboard.catalogue import Catalogue
+from dashboard.evaluation.selection import parse_selection
+from engine.runs.store import DirectoryStore
+
+from .conftest import ROOT
+from .test_data import sheet
+from .test_explore_charts import click
+from .test_walk import PROMOTED
+
+if TYPE_CHECKING:
+    from dashboard.evaluation.evaluation import Evaluation
+
+    from .conftest import Visit
+
+pytestmark = [pytest.mark.ui]
+
+
+@pytest.fixture(scope="module")
+def evaluation() -> Evaluation:
+    return Catalogue(load_settings(), DirectoryStore(ROOT / "data" / "runs", ROOT / "config")).evaluations.get(PROMOTED)
+
+
+@pytest.fixture(scope="module")
+def truth() -> pd.DataFrame:
+    rows = pd.read_parquet(ROOT / "data" / "runs" / PROMOTED / "predictions.parquet").astype({"id": str})
+    rows = rows[rows["split"] == "test"]
+    chances = [name for name in rows if name.startswith("probability:")]
+    return rows.assign(confidence=rows[chances].max(axis=1), right=rows["tag"] == rows["predicted_tag"])
+
+
+def examples_of(url: str) -> str:
+    return parse_qs(urlsplit(url).query).get("examples", [""])[0]
+
+
+def test_every_kind_of_figure_leads_to_its_rows(
+    demo_server: str, visit: Visit, evaluation: Evaluation, truth: pd.DataFrame
+) -> None:
+    visit.open(f"{demo_server}/app?tag=mlops&slice=short_text&threshold=0.6&confusion=rates&bars=recall")
+    performance = visit.section("performance")
+    answered = truth["confidence"] >= 0.6
+    expect(sheet(performance, "Confidence threshold").locator("dd.value").first).to_have_text(f"{answered.mean():.1%}")
+    expect(sheet(performance, "By tag").get_by_role("combobox")).to_have_text("mlops")
+    expect(sheet(performance, "By slice").get_by_role("combobox")).to_have_text("short_text")
+    for name in ("Rates", "Recall"):
+        expect(performance.get_by_role("button", name=name, exact=True).first).to_have_attribute("aria-pressed", "true")
+    is_tag = truth["tag"] == "mlops"
+    steps = [
+        ("By tag", "mlops: ", is_tag),
+        ("Confusion", "mlops, answered right", is_tag & truth["right"]),
+        ("Calibration", "Confidence 0.9 to 1", truth["confidence"] > 0.9),
+        ("Confidence threshold", "From 0.50 on, wrong", ~truth["right"] & (truth["confidence"] >= 0.5)),
+    ]
+    for title, words, mask in steps:
+        visit.section("performance")
+        assert click(performance, title, words) == mask.sum(), title
+        shown = visit.page.locator(".section-errors .ts-shown").last
+        expect(shown).to_contain_text(re.compile(rf"\b{mask.sum()}\b"))
+        # The link follows the page, which may still show the step before.
+        ids = set(truth["id"][mask])
+        visit.page.wait_for_url(
+            lambda url, ids=ids: set(evaluation.ids[evaluation.mask(parse_selection(examples_of(url)))]) == ids
+        )
+
+
+def test_threshold_sort_and_cells_are_kept_in_the_url(demo_server: str, visit: Visit) -> None:
+    visit.open(demo_server)
+    performance = visit.section("performance")
+    threshold = sheet(performance, "Confidence threshold")
+    expect(threshold.locator("dd.value").first).to_have_text("100.0%")
+    slider = threshold.get_by_role("slider")
+    slider.focus()
+    slider.press("ArrowRight")
+    expect(visit.page).to_have_url(re.compile(r"threshold=0\.01"))
+    cost = threshold.get_by_role("spinbutton")
+    cost.fill("5")
+    cost.press("Enter")
+    expect(visit.page).to_have_url(re.compile("cost=5"))
+    threshold.get_by_role("button", name="answer from").click()
+    expect(visit.page).to_have_url(re.compile(r"threshold=0\.6"))
+    performance.get_by_role("button", name="Rates", exact=True).click()
+    sheet(performance, "By tag").get_by_role("button", name="Support").click()
+    expect(visit.page).to_have_url(re.compile("confusion=rates.*bars=support|bars=support.*confusion=rates"))
