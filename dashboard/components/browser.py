@@ -110,7 +110,9 @@ class SectionLinks(JSComponent):
           before = now
           if (performance.now() > until) { leave() }
         }, 100)
-        target(name)?.scrollIntoView({behavior, block: "start"})
+        // On a smooth way through the page, every section that it passes would be made.
+        const far = Math.abs(target(name)?.getBoundingClientRect().top ?? 0) > 2 * window.innerHeight
+        target(name)?.scrollIntoView({behavior: far ? "instant" : behavior, block: "start"})
       }
       model.on("wanted", () => { go(model.wanted.name, "smooth") })
       for (const [name, title] of Object.entries(model.sections)) {
