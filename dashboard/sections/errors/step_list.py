@@ -8,10 +8,10 @@ from dashboard.components.clickable import Clickable
 class StepList(Clickable):
     """HTML in which every element with `data-pick` is a choice, and every `[data-item]` inside a `[data-card]` a step.
 
-    The keys are heard while the list is in sight and nobody types. A step moves the focus; where an example is open
-    (``aria-expanded``), the next one is opened instead. After the last step the key ``step:next`` is picked, before
-    the first one ``step:previous``: whoever then writes another ``data-page`` gets the focus set to its first or last
-    item. The Escape key closes what is open.
+    The keys are heard while the list is in sight or has the focus, and nobody types. A step moves the focus; where an
+    example is open (``aria-expanded``), the next one is opened instead. After the last step the key ``step:next`` is
+    picked, before the first one ``step:previous``: whoever then writes another ``data-page`` gets the focus set to its
+    first or last item. The Escape key closes what is open.
     """
 
     _esm = """
@@ -76,7 +76,9 @@ class StepList(Clickable):
         const key = event.key.toLowerCase()
         if (!["j", "k", "o"].includes(key) || event.composedPath().some(types_in)) { return }
         const {top, bottom, height} = root.getBoundingClientRect()
-        if (!height || bottom < 0 || top > window.innerHeight) { return }
+        // Whoever has the focus in it means the list, also where what is being built above has pushed it out of sight.
+        const unseen = !height || bottom < 0 || top > window.innerHeight
+        if (unseen && !focused()) { return }
         if (key !== "o") {
           event.preventDefault()
           step(key === "j" ? 1 : -1)
