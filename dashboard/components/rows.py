@@ -9,6 +9,7 @@ import param
 from panel.viewable import Viewer
 
 from dashboard.components.clickable import Clickable
+from dashboard.components.pager import pager_html
 from dashboard.text import plain_text, safe_text
 from dashboard.theme import colour
 
@@ -125,7 +126,8 @@ class RowTable(Viewer):
         )
         busy = str(bool(self.busy)).lower()
         css = " busy" if self.busy else ""
-        return f'<div class="frame ts-rows{css}" aria-busy="{busy}">{body}</div>{self._pager()}'
+        pager = pager_html(self.number, self.pages, "Pages")
+        return f'<div class="frame ts-rows{css}" aria-busy="{busy}">{body}</div>{pager}'
 
     def _head(self, place: int, name: str, css: str) -> str:
         title = safe_text(self.titles.get(name, name), 40)
@@ -134,24 +136,6 @@ class RowTable(Viewer):
         return (
             f'<th class="{css}" aria-sort="{self._direction(name)}"><button data-pick="sort:{place}" '
             f'title="Sort by {title}">{title}</button></th>'
-        )
-
-    def _pager(self) -> str:
-        last = self.pages - 1
-        if not last:
-            return ""
-
-        def button(label: str, name: str, there: bool) -> str:
-            # Not disabled: the focus would be lost on the way to the last page.
-            off = "" if there else ' aria-disabled="true"'
-            return f'<button data-pick="page:{name}" aria-label="{name.capitalize()} page"{off}>{label}</button>'
-
-        back, on = self.number > 0, self.number < last
-        return (
-            '<nav class="pager" aria-label="Pages">'
-            f"{button('«', 'first', back)}{button('‹ Previous', 'previous', back)}"
-            f"<span>Page {self.number + 1:,} of {self.pages:,}</span>"
-            f"{button('Next ›', 'next', on)}{button('»', 'last', on)}</nav>"
         )
 
     def _class(self, name: str) -> str:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
 
-from engine.cli import main
 from engine.dataset.snapshot import open_dataset
 from engine.inference.predictor import get_predictor
 from engine.pipeline.checks import judged_texts, run_checks
@@ -30,21 +28,6 @@ tag = "cooking"
 texts = ["Soup"]
 limit = 0
 """
-
-
-@pytest.fixture
-def tagscope(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        get_predictor.cache_clear()
-        monkeypatch.setattr(sys, "argv", ["tagscope", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stopped:
-            main()
-            raise SystemExit(0)
-        out, err = capsys.readouterr()
-        return int(stopped.value.code or 0), out, err
-
-    return call
 
 
 def test_the_checks_that_ship_hold_for_the_demo_run_and_repeat(demo_home: Path, tagscope: Command) -> None:

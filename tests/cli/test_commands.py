@@ -4,35 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from engine.cli import main
-from engine.inference.predictor import get_predictor
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADER = "id,title,description,tag\n"
 GOOD = "".join(f"{n},title {n} words,more text here,{'cv' if n % 2 else 'nlp'}\n" for n in range(40))
 
 Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def tagscope(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        get_predictor.cache_clear()
-        monkeypatch.setattr(sys, "argv", ["tagscope", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stopped:
-            main()
-            raise SystemExit(0)
-        out, err = capsys.readouterr()
-        return int(stopped.value.code or 0), out, err
-
-    return call
 
 
 def files_under(folder: Path) -> dict[str, bytes]:

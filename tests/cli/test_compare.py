@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,6 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from engine.cli import main
 from engine.pipeline.answers import slices_of
 from engine.pipeline.comparison import compare_answers, compare_runs, read_runs
 from engine.runs.bundle import file_digest
@@ -23,20 +21,6 @@ if TYPE_CHECKING:
 
 Command = Callable[..., tuple[int, str, str]]
 Edit = Callable[[pd.DataFrame], pd.DataFrame]
-
-
-@pytest.fixture
-def tagscope(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["tagscope", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stopped:
-            main()
-            raise SystemExit(0)
-        out, err = capsys.readouterr()
-        return int(stopped.value.code or 0), out, err
-
-    return call
 
 
 @pytest.fixture

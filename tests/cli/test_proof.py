@@ -15,7 +15,6 @@ from rich.console import Console
 
 from engine import console
 from engine.backends.machine import cpu_fingerprint
-from engine.cli import main
 from engine.runs.bundle import seal
 from engine.runs.choice import read_choice
 from engine.runs.store import open_store
@@ -24,20 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def tagscope(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["tagscope", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stopped:
-            main()
-            raise SystemExit(0)
-        out, err = capsys.readouterr()
-        return int(stopped.value.code or 0), out, err
-
-    return call
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dashboard.components.pager import pager_html
 from dashboard.text import plain_text, safe_text
 from dashboard.theme import colour
 
@@ -141,7 +142,7 @@ def list_html(
     return (
         f'<div class="ts-examples{" busy" if busy else ""}" data-page="{listing.number}" role="group" '
         f'aria-label="Examples" aria-keyshortcuts="j k o" aria-busy="{str(busy).lower()}">{apart}{hint}{body}'
-        f"{_pager(listing)}</div>"
+        f"{pager_html(listing.number, listing.pages, 'Pages of examples')}</div>"
     )
 
 
@@ -228,22 +229,3 @@ def _bars(entry: Entry) -> str:
 def _kind(entry: Entry, tag: str) -> str:
     one = entry.example
     return "true" if tag == one.true else "said" if tag == one.predicted else ""
-
-
-def _pager(listing: Listing) -> str:
-    last = listing.pages - 1
-    if not last:
-        return ""
-
-    def button(label: str, name: str, there: bool) -> str:
-        # Not disabled: the focus would be lost on the way to the last page.
-        off = "" if there else ' aria-disabled="true"'
-        return f'<button data-pick="page:{name}" aria-label="{name.capitalize()} page"{off}>{label}</button>'
-
-    back, on = listing.number > 0, listing.number < last
-    return (
-        '<nav class="pager" aria-label="Pages of examples">'
-        f"{button('«', 'first', back)}{button('‹ Previous', 'previous', back)}"
-        f"<span>Page {listing.number + 1:,} of {listing.pages:,}</span>"
-        f"{button('Next ›', 'next', on)}{button('»', 'last', on)}</nav>"
-    )
