@@ -196,20 +196,16 @@ def _read_runs(catalogue: Catalogue) -> None:
 
 def _sections(state: DashboardState, catalogue: Catalogue) -> pn.Column:
     def prepare() -> None:
-        catalogue.report(state.selection.run_id or catalogue.default_run())
-
-    def evaluate() -> None:
         # Which runs there are is asked for on the event loop afterwards.
         catalogue.runs()
-        catalogue.evaluations.get(state.selection.run_id or catalogue.default_run())
 
     shared: dict[str, Any] = {"state": state, "catalogue": catalogue, "deferred": True}
     return stack(
         DataSection(**shared),
         _place("performance", Lazy(lambda: PerformanceSection(**shared), prepare=prepare, height=2600)),
-        _place("errors", Lazy(lambda: ErrorsSection(**shared), prepare=evaluate, height=1900)),
-        _place("compare", Lazy(lambda: CompareSection(**shared), prepare=evaluate, height=2900)),
-        _place("inference", Lazy(lambda: InferencePane(**shared), prepare=lambda: _read_runs(catalogue), height=460)),
+        _place("errors", Lazy(lambda: ErrorsSection(**shared), prepare=prepare, height=1900)),
+        _place("compare", Lazy(lambda: CompareSection(**shared), prepare=prepare, height=2900)),
+        _place("inference", Lazy(lambda: InferencePane(**shared), prepare=prepare, height=460)),
         gap=56,
         css=":host { padding-bottom: 40px; }",
     )

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from dashboard.evaluation.evaluation import Evaluation
+    from engine.evaluation.estimates import Estimate
     from engine.evaluation.performance_file import Performance
     from engine.runs.bundle import Bundle
     from engine.runs.manifest import Manifest
@@ -76,6 +78,27 @@ def report_of_run(bundle: Bundle, open_earlier: Callable[[], Bundle] | None) -> 
     return Report(performance, _sentences(performance, previous, reason), remarks=remarks)
 
 
+def report_of_evaluation(evaluation: Evaluation) -> Report:
+    """Return what the answers of a run say, where its performance.json cannot be read.
+
+    Of the run before nothing is said: that takes both runs' answers.
+    """
+    from engine.evaluation.performance_file import Performance, Score
+
+    def score(precision: Estimate, recall: Estimate, f1: Estimate, rows: int) -> Score:
+        return Score(precision.value, recall.value, f1.value, rows)
+
+    found = evaluation.report
+    weighted = found.weighted
+    performance = Performance(
+        overall=score(weighted.precision, weighted.recall, weighted.f1, found.rows),
+        classes={tag: score(one.precision, one.recall, one.f1, one.support) for tag, one in found.tags.items()},
+        slices={},
+        extra={"intervals": {"overall": {"f1": [weighted.f1.low, weighted.f1.high]}}} if found.rows else {},
+    )
+    return Report(performance, _sentences(performance)[:2], remarks=_remarks(evaluation.manifest))
+
+
 def _sentences(
     performance: Performance, previous: Performance | None = None, not_comparable: str | None = None
 ) -> tuple[str, ...]:
@@ -110,7 +133,7 @@ def _not_comparable(bundle: Bundle, before: Bundle) -> str | None:
 
     frames = []
     for one in (bundle, before):
-        frame = read_predictions(one)
+        frame = read_predictions(one, probabilities=False)
         frames.append(frame.loc[frame["split"] == TEST_SPLIT].set_index("id")["tag"])
     now, then = frames
     if set(now.index) != set(then.index):

@@ -204,7 +204,8 @@ class OnSight(JSComponent):
           observer.disconnect()
           model.seen = true
         }
-      }, {rootMargin: "300px 0px"})
+      // Not what ends under the page's header: whoever jumps to a section would wait for the one above it.
+      }, {rootMargin: "-80px 0px 300px 0px"})
       // Before all is drawn everything is at the top, and so everything would be in sight.
       const start = () => observer.observe(place)
       if (page.is_idle) { start() } else { page.idle.connect(start) }

@@ -10,7 +10,7 @@ from panel.viewable import Viewer
 
 from dashboard.components.browser import OnSight
 from dashboard.components.layout import stack
-from dashboard.components.work import Worker
+from dashboard.components.work import Group, Worker
 from engine.errors import TagscopeError
 
 if TYPE_CHECKING:
@@ -19,8 +19,16 @@ if TYPE_CHECKING:
     import panel as pn
 
 
+PATIENCE_SECONDS = 1.0
+"""How long content may stay away to come whole: each part that comes by itself costs a browser another layout."""
+# The place keeps its height until the content is whole and drawn: what stands below would come into sight and be made.
+_LEAVE_LATE = ":host { transition: min-height 0s 0.7s; }"
+
+
 class Lazy(Viewer):
     """Shows a placeholder until it is near the visible part of the page, then what `build` returns.
+
+    The content comes when it has what it asked for when it was made, but no later than after `PATIENCE_SECONDS`.
 
     Parameters
     ----------
@@ -44,8 +52,8 @@ class Lazy(Viewer):
         self._build = build
         self._prepare = prepare
         self._sight = OnSight(tall=self.height, margin=0, sizing_mode="stretch_width")
-        self._column = stack(self._sight)
-        self._worker = Worker()
+        self._column = stack(self._sight, css=_LEAVE_LATE, min_height=self.height)
+        self._worker, self._group = Worker(), Group()
         self.param.watch(self._resize, "height")
         self._sight.param.watch(self._seen, "seen")
 
@@ -61,7 +69,7 @@ class Lazy(Viewer):
 
     def _resize(self, _event: object) -> None:
         if not self.built:
-            self._sight.tall = self.height
+            self._sight.tall = self._column.min_height = self.height
 
     def _make_ready(self) -> None:
         # What cannot be read is said by the content itself, in its place.
@@ -70,4 +78,13 @@ class Lazy(Viewer):
                 self._prepare()
 
     def _fill(self) -> None:
-        self._column[:] = [self._build()]
+        with self._group.gather():
+            content = self._build()
+        self._group.when_settled(lambda: self._show(content))
+        if not self._group.is_settled:
+            self._worker.run(lambda: None, lambda _nothing: self._show(content), pause=PATIENCE_SECONDS)
+
+    def _show(self, content: Any) -> None:
+        if self._column[0] is self._sight:
+            self._column[:] = [content]
+        self._column.min_height = 0 if self._group.is_settled else self.height

@@ -3,16 +3,67 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import contextvars
 from typing import TYPE_CHECKING, TypeVar
 
 import panel as pn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 Value = TypeVar("Value")
 # What takes less than this needs no sign that work goes on: it would only flicker.
 SIGN_AFTER_SECONDS = 0.2
+_gathering: contextvars.ContextVar[Group | None] = contextvars.ContextVar("gathering", default=None)
+
+
+class Group:
+    """Knows when views that were made together have all that they asked for.
+
+    Examples
+    --------
+    >>> group = Group()
+    >>> with group.gather():
+    ...     worker = Worker()
+    >>> group.when_settled(lambda: print("nothing is under way"))
+    nothing is under way
+    """
+
+    def __init__(self) -> None:
+        self._under_way = 0
+        self._waiting: list[Callable[[], None]] = []
+
+    @contextlib.contextmanager
+    def gather(self) -> Iterator[None]:
+        """Take in every worker that is made in the block."""
+        token = _gathering.set(self)
+        try:
+            yield
+        finally:
+            _gathering.reset(token)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is under way; what waits for something newer does not count."""
+        return not self._under_way
+
+    def when_settled(self, then: Callable[[], None]) -> None:
+        """Call something once nothing is under way, at once if that is so."""
+        if self.is_settled:
+            then()
+        else:
+            self._waiting.append(then)
+
+    def begin(self) -> None:
+        """Count one more piece of work."""
+        self._under_way += 1
+
+    def end(self) -> None:
+        """Count one less; the last one settles the group, unless it has begun another."""
+        self._under_way -= 1
+        while self._waiting and self.is_settled:
+            self._waiting.pop(0)()
 
 
 class Worker:
@@ -24,6 +75,7 @@ class Worker:
 
     def __init__(self) -> None:
         self._turn = 0
+        self._group = _gathering.get() or Group()
 
     def run(
         self,
@@ -48,11 +100,26 @@ class Worker:
         """
         self._turn += 1
         turn = self._turn
+        # What is only looked at now and then, such as a job, is never done.
+        counts = not pause
+        if counts:
+            self._group.begin()
 
         def apply(change: Callable[[], None]) -> None:
             _apply(lambda: change() if turn == self._turn else None)
 
+        def end() -> None:
+            if counts:
+                self._group.end()
+
         async def work() -> None:
+            try:
+                await compute_and_show()
+            finally:
+                # In turn, after what was shown, which may have begun more.
+                _apply(end)
+
+        async def compute_and_show() -> None:
             await asyncio.sleep(pause)
             if turn != self._turn:
                 return

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from engine.errors import BundleError
 
@@ -56,8 +57,15 @@ def write_predictions(path: Path, frame: pd.DataFrame) -> None:
     frame.to_parquet(path, index=False, compression="zstd")
 
 
-def read_predictions(bundle: Bundle) -> pd.DataFrame:
+def read_predictions(bundle: Bundle, *, probabilities: bool = True) -> pd.DataFrame:
     """Read a run's predictions.
+
+    Parameters
+    ----------
+    bundle
+        The run.
+    probabilities
+        Whether their columns are read as well; with many tags they are most of the file.
 
     Returns
     -------
@@ -71,7 +79,11 @@ def read_predictions(bundle: Bundle) -> pd.DataFrame:
     """
     path = bundle.predictions_path()
     try:
-        frame = pd.read_parquet(path)
+        if probabilities:
+            frame = pd.read_parquet(path)
+        else:
+            there = set(pq.read_schema(path).names)
+            frame = pd.read_parquet(path, columns=[name for name in _COLUMNS if name in there])
     except (OSError, pa.ArrowException) as error:
         raise BundleError(f"{path}: cannot be read ({error}); restore the run or train it again.") from None
     missing = [column for column in _COLUMNS if column not in frame]

@@ -109,8 +109,8 @@ def test_what_was_chosen_survives_a_run_that_does_not_have_it(catalogue: Catalog
     state.selection.param.update(tag="not in any run", slice_name="neither")
     state.samples.tag = "nor this"
     for run in catalogue.runs():
-        for section in sections:
-            section._fill(*section._read(run.run_id))
+        state.selection.run_id = run.run_id
+        assert sections[1].evaluation.run_id == run.run_id
     assert (state.selection.tag, state.selection.slice_name) == ("not in any run", "neither")
     assert state.samples.tag == "nor this"
 

@@ -34,18 +34,19 @@ class CalibrationView(Viewer):
     ----------
     state
         Of the visitor.
+    deferred
+        Whether the chart waits until it is about to be seen.
     """
 
-    def __init__(self, state: DashboardState) -> None:
+    def __init__(self, state: DashboardState, *, deferred: bool = False) -> None:
         super().__init__()
         self._state = state
         self._found: Calibration | None = None
         self._sentence = markup("")
         self._sentence_place = stack(self._sentence)
         self._message = Message(kind="hint")
-        self.chart = LinkedChart(
-            "Calibration", state, RectangleChart(state.appearance, columns_have_labels=True, rows_have_labels=True)
-        )
+        chart = RectangleChart(state.appearance, columns_have_labels=True, rows_have_labels=True)
+        self.chart = LinkedChart("Calibration", state, chart, deferred=deferred)
         self._view = surface(sub_heading("Calibration"), self._sentence_place, self._message, self.chart, fill=True)
         state.appearance.param.watch(self._draw, "dark")
 

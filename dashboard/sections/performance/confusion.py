@@ -96,9 +96,11 @@ class ConfusionView(Viewer):
     ----------
     state
         Of the visitor.
+    deferred
+        Whether the chart waits until it is about to be seen.
     """
 
-    def __init__(self, state: DashboardState) -> None:
+    def __init__(self, state: DashboardState, *, deferred: bool = False) -> None:
         super().__init__()
         self._state = state
         self._found: Confused | None = None
@@ -106,7 +108,7 @@ class ConfusionView(Viewer):
         self._kind = Pills("Cells", options, lambda key: state.figures.param.update(confusion=key))
         self._list = Clickable(_LIST_CSS, on_pick=self._picked)
         matrix = MatrixChart(state.appearance, rows_have_labels=True, columns_have_labels=True)
-        self.chart = LinkedChart("Confusion matrix", state, matrix)
+        self.chart = LinkedChart("Confusion matrix", state, matrix, deferred=deferred)
         self._view = surface(
             sub_heading("Confusion"),
             columns(

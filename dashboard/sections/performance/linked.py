@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from panel.viewable import Viewer
 
+from dashboard.components.browser import OnSight
 from dashboard.components.caption import Caption
 from dashboard.components.layout import stack
 from dashboard.components.rectangles import Chart, RectangleChart
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     import panel as pn
 
     from dashboard.state import DashboardState
+
+_USUAL_PIXELS = 240
 
 
 class Drawing(msgspec.Struct, frozen=True):
@@ -46,6 +49,8 @@ class LinkedChart(Viewer):
         Made for the labels that are drawn.
     on_other
         Called with a key that leads to no examples, the label of a row for example.
+    deferred
+        Whether it is drawn when it is about to be seen: a chart costs a browser some hundred milliseconds.
     """
 
     def __init__(
@@ -54,6 +59,8 @@ class LinkedChart(Viewer):
         state: DashboardState,
         chart: RectangleChart,
         on_other: Callable[[str], None] | None = None,
+        *,
+        deferred: bool = False,
     ) -> None:
         super().__init__()
         self._state, self.chart, self._on_other = state, chart, on_other
@@ -61,9 +68,12 @@ class LinkedChart(Viewer):
         self.caption = Caption(title, self.pick)
         # The page gets the chart with its first rectangles in it: Panel and Bokeh send by ways of their own, and what
         # Bokeh says of a chart can arrive before the chart does.
-        self._place = stack(skeleton(240))
+        self._sight = OnSight(tall=_USUAL_PIXELS, margin=0, sizing_mode="stretch_width") if deferred else None
+        self._place = stack(self._sight or skeleton(_USUAL_PIXELS))
         self._view = stack(self._place, self.caption, gap=6)
         chart.param.watch(lambda event: self.pick(event.new["key"]), "picked")
+        if self._sight is not None:
+            self._sight.param.watch(lambda _event: self._put(), "seen")
 
     def __panel__(self) -> pn.viewable.Viewable:
         """Return the view."""
@@ -77,6 +87,13 @@ class LinkedChart(Viewer):
             return
         self.caption.show(remark, _listed(drawing))
         self.chart.chart = drawing.chart
+        if self._sight is None or self._sight.seen:
+            self._put()
+        else:
+            self._sight.tall = drawing.chart.pixels
+
+    def _put(self) -> None:
+        """Put the chart in its place."""
         shown: Any = self.chart.__panel__()
         if self._place[0] is not shown:
             self._place[:] = [shown]

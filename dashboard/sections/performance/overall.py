@@ -152,7 +152,7 @@ class Overall(Viewer):
             return
         self._remarks.text = " ".join(pair.remarks)
         self._changes.html = _changes_html(pair)
-        if is_before and len(self._sentences) == 3:
+        if is_before:
             self._say((*self._sentences[:2], sentence_of(pair)))
 
     def _say(self, sentences: Sequence[str]) -> None:

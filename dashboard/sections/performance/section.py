@@ -9,13 +9,14 @@ from dashboard.components.heading import section_heading
 from dashboard.components.layout import columns, section, stack
 from dashboard.components.message import Message
 from dashboard.components.work import Worker
-from dashboard.report import Report, f1_interval
+from dashboard.report import f1_interval
 from dashboard.sections.base import Section, run
 from dashboard.sections.performance.calibration import CalibrationView
 from dashboard.sections.performance.confusion import ConfusionView, confused
-from dashboard.sections.performance.overall import Overall, ranked
+from dashboard.sections.performance.judged import Parts, change_of, parts_of, read_run, sureness_of
+from dashboard.sections.performance.overall import Overall
 from dashboard.sections.performance.parts import Part
-from dashboard.sections.performance.scored import of_file, of_slices, of_tags
+from dashboard.sections.performance.scored import of_file
 from dashboard.sections.performance.threshold import ThresholdView
 from dashboard.sections.performance.weak_slices import WeakSlicesView
 from dashboard.text import plain_text
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 
     import panel as pn
 
-    from dashboard.evaluation.comparison import RunPair
     from dashboard.evaluation.evaluation import Evaluation
+    from dashboard.report import Report
+    from dashboard.sections.performance.judged import Change, Judged, RunRead, Sureness
 
 EXPLANATION = "How the run answers on the samples that it is judged on, and where it fails."
 NO_ROWS = "This slice has no samples here, so there is nothing to measure; choose another one."
@@ -37,6 +39,7 @@ OF_A_FILE = (
     "These figures are read from the file {}, as the setting performance_file says; they belong to no run, so there "
     "are no rows behind them."
 )
+COUNTED = " The figures below are counted anew from the run's answers."
 MISSING = "So there are the figures of performance.json only, and no way from them to the rows."
 
 
@@ -44,14 +47,14 @@ class PerformanceSection(Section):
     """A run's metrics, or those of the performance file that the settings name.
 
     The figures of performance.json are shown at once; intervals, confusion and the way to the examples come when the
-    run's answers are read, which is done in threads.
+    run's answers are read, which is done in threads. What somebody has looked at before is there at once as well.
 
     Parameters
     ----------
     run_id
         Which run; by default the promoted one.
     deferred
-        Taken as by the other sections; the page makes this one when it is about to be seen.
+        Whether charts wait until they are about to be seen, as on the page.
     **params
         `state` and `catalogue`, as `Section`.
 
@@ -60,24 +63,24 @@ class PerformanceSection(Section):
     >>> PerformanceSection(run_id="0f3c...")  # doctest: +SKIP
     """
 
-    def __init__(self, run_id: str = "", *, deferred: bool = False, **params: Any) -> None:
+    def __init__(self, run_id: str = "", *, deferred: bool = False, read: RunRead | None = None, **params: Any) -> None:
         super().__init__(**params)
         selection = self.state.selection
         if run_id:
             selection.run_id = run_id
-        self.deferred = deferred
         self._report: Report | None = None
         self.evaluation: Evaluation | None = None
         self._slice_problems: list[str] = []
-        self._workers = {name: Worker() for name in ("open", "parts", "confusion", "chances", "change")}
+        self._workers = {name: Worker() for name in ("open", "parts", "confusion", "sureness", "change")}
         self._message = Message()
         self._source, self._missing = Message(kind="hint"), Message(kind="hint")
         self._run = select("Run")
         self.overall = Overall(self.state)
         self._tags = Part("By tag", "Tag", "tag", self.state)
         self._slices = Part("By slice", "Slice", "slice_name", self.state)
-        self.confusion = ConfusionView(self.state)
-        self.threshold, self.calibration = ThresholdView(self.state), CalibrationView(self.state)
+        self.confusion = ConfusionView(self.state, deferred=deferred)
+        self.threshold = ThresholdView(self.state, deferred=deferred)
+        self.calibration = CalibrationView(self.state, deferred=deferred)
         self.weak_slices = WeakSlicesView(self.state)
         self._sureness = columns(self.threshold, self.calibration)
         self._body = stack(
@@ -95,7 +98,7 @@ class PerformanceSection(Section):
         )
         self._view = section("performance", head, self._message, self._body)
         self._offer_runs()
-        self._fill(*self._read(self._run_id()))
+        self._read_later()
         selection.param.watch(self._run_changed, "run_id")
         selection.param.watch(self._show_tag, "tag")
         selection.param.watch(self._show_slice, "slice_name")
@@ -130,44 +133,56 @@ class PerformanceSection(Section):
         self._run.param.update(options=options, value=run_id if options else None)
         self._run.visible = bool(options) and self.catalogue.settings.performance_file is None
 
-    # What performance.json says
+    # What is read
 
-    def _read(self, run_id: str) -> tuple[Report | None, str, str]:
-        try:
-            return self.catalogue.report(run_id), "", "problem"
-        except TagscopeError as error:
-            return None, str(error), "problem" if run_id else "hint"
+    def _read(self, run_id: str) -> RunRead:
+        return read_run(self.catalogue, run_id, str(self.state.runs.against))
+
+    def _read_later(self) -> None:
+        run_id = self._run_id()
+        run(self._worker, lambda: self._read(run_id), self._fill)
 
     def _run_changed(self, _event: object) -> None:
-        run_id = self._run_id()
         self._offer_runs()
-        self._worker.run(lambda: self._read(run_id), lambda read: self._fill(*read))
+        self._read_later()
 
-    def _fill(self, report: Report | None, problem: str, kind: str) -> None:
-        """Show a report, or say why there is none; then read the run's answers."""
-        self._message.param.update(text=problem, kind=kind)
+    def _fill(self, read: RunRead) -> None:
+        """Show what was read of a run, or say why there is nothing; what was not read is read now."""
+        report = self._report = read.report
+        self._message.param.update(text=read.problem + (COUNTED if read.problem and report else ""), kind=read.kind)
         self._body.visible = report is not None
-        self._report = report
-        self._missing.text = ""
-        self._show_evaluation(None)
         if report is None:
+            self._clear()
             return
-        performance = report.performance
         self._source.text = OF_A_FILE.format(report.source) if report.source else " ".join(report.remarks)
-        self.overall.fill(performance, report.sentences, f1_interval(performance))
-        self._fill_parts(of_file(performance.classes), of_file(performance.slices), [])
+        self.overall.fill(report.performance, report.sentences, f1_interval(report.performance))
+        if read.judged is not None:
+            self._show_judged(read.judged)
+            return
+        self._clear()
+        self._fill_parts(Parts(of_file(report.performance.classes), of_file(report.performance.slices), []))
         if not report.source:
-            run_id = self._run_id()
-            run(self._workers["open"], lambda: self._open(run_id), lambda read: self._opened(*read, run_id))
+            run(self._workers["open"], lambda: self._open(read.run_id), lambda found: self._opened(*found, read.run_id))
 
-    def _fill_parts(self, tags: dict[str, Any], slices: dict[str, Any], problems: list[str]) -> None:
-        self._slice_problems = problems
-        self._tags.fill(tags, NO_TAGS)
-        self._slices.fill(slices, " ".join([NO_SLICES, *problems]))
-        self._show_tag()
-        self._show_slice()
+    def _clear(self) -> None:
+        """Hide what is made of a run's answers."""
+        self.evaluation = None
+        self._missing.text = ""
+        self.confusion.fill(None)
+        self.threshold.fill(None)
+        self.calibration.fill(None)
+        self.weak_slices.fill(None)
+        self._sureness.visible = False
 
-    # What the run's answers say
+    def _show_judged(self, judged: Judged) -> None:
+        """Show all at once: each part that comes by itself costs a browser the layout of the whole page."""
+        self._show_evaluation(judged.evaluation)
+        self._show_parts(judged.parts)
+        self.confusion.fill(judged.confusion)
+        self._show_change(judged.change)
+        self._show_sureness(judged.sureness)
+
+    # What the run's answers say, one after the other
 
     def _open(self, run_id: str) -> tuple[Evaluation | None, str]:
         try:
@@ -180,65 +195,52 @@ class PerformanceSection(Section):
     def _opened(self, evaluation: Evaluation | None, problem: str, run_id: str) -> None:
         if run_id != self._run_id() or self._report is None:
             return  # another one was chosen in the meantime
-        remarks = evaluation.remarks if evaluation is not None else (problem, MISSING)
-        self._missing.text = " ".join(remarks)
-        self._show_evaluation(evaluation)
-
-    def _show_evaluation(self, evaluation: Evaluation | None) -> None:
-        """Begin what is made of a run's answers, each in a thread of its own; None hides it."""
-        self.evaluation = evaluation
-        self.confusion.fill(None)
-        self.threshold.fill(None)
-        self.calibration.fill(None)
-        self.weak_slices.fill(None)
-        self._sureness.visible = evaluation is not None
         if evaluation is None:
+            self._missing.text = f"{problem} {MISSING}"
             return
-        self.overall.judged(evaluation.report, len(evaluation.labels))
-        self._start("parts", lambda: (of_tags(evaluation), *of_slices(evaluation)), self._show_parts)
+        self._show_evaluation(evaluation)
+        self._start("parts", lambda: parts_of(evaluation), self._show_parts)
         self._start("confusion", lambda: confused(evaluation), self.confusion.fill)
         self._compare()
         # Reading all probabilities takes longest.
-        self._start("chances", lambda: _chances(evaluation), self._show_chances)
+        self._start("sureness", lambda: sureness_of(evaluation), self._show_sureness)
+
+    def _show_evaluation(self, evaluation: Evaluation) -> None:
+        self.evaluation = evaluation
+        self._missing.text = " ".join(evaluation.remarks)
+        self._sureness.visible = True
+        self.overall.judged(evaluation.report, len(evaluation.labels))
         self.weak_slices.fill(evaluation)
 
     def _start(self, worker: str, compute: Callable[[], Any], show: Callable[[Any], None]) -> None:
         evaluation = self.evaluation
         run(self._workers[worker], compute, lambda found: show(found) if evaluation is self.evaluation else None)
 
-    def _show_parts(self, found: tuple[dict[str, Any], dict[str, Any], list[str]]) -> None:
-        tags, slices, problems = found
+    def _show_parts(self, parts: Parts) -> None:
         # What performance.json names and nobody defines any more has its figures all the same.
         measured = of_file(self._report.performance.slices) if self._report is not None else {}
-        self._fill_parts(tags, {**measured, **slices}, problems)
+        self._fill_parts(Parts(parts.tags, {**measured, **parts.slices}, parts.problems))
 
-    def _show_chances(self, found: tuple[Any, Any, Any, str]) -> None:
-        more, coverage, curve, problem = found
-        self.overall.ranked(more)
-        self.threshold.fill(coverage, problem)
-        self.calibration.fill(curve, problem)
+    def _fill_parts(self, parts: Parts) -> None:
+        self._slice_problems = parts.problems
+        self._tags.fill(parts.tags, NO_TAGS)
+        self._slices.fill(parts.slices, " ".join([NO_SLICES, *parts.problems]))
+        self._show_tag()
+        self._show_slice()
+
+    def _show_sureness(self, found: Sureness) -> None:
+        self.overall.ranked(found.ranked)
+        self.threshold.fill(found.coverage, found.problem)
+        self.calibration.fill(found.calibration, found.problem)
 
     def _compare(self) -> None:
         """Compare with the chosen run, else with the one before."""
         evaluation, chosen = self.evaluation, str(self.state.runs.against)
-        if evaluation is None:
-            return
+        if evaluation is not None:
+            self._start("change", lambda: change_of(self.catalogue, evaluation, chosen), self._show_change)
 
-        def compute() -> tuple[RunPair | None, str, bool]:
-            try:
-                earlier = self.catalogue.earlier_run(evaluation.run_id)
-                other = earlier if not chosen or chosen == evaluation.run_id else chosen
-                if not other:
-                    return None, "", False
-                return self.catalogue.evaluations.pair(other, evaluation.run_id), "", other == earlier
-            except TagscopeError as error:
-                return None, f"There is no change to show: {error}", False
-
-        def show(found: tuple[RunPair | None, str, bool]) -> None:
-            pair, problem, is_before = found
-            self.overall.compared(pair, problem, is_before=is_before)
-
-        self._start("change", compute, show)
+    def _show_change(self, change: Change) -> None:
+        self.overall.compared(change.pair, change.problem, is_before=change.is_before)
 
     # What is chosen
 
@@ -263,11 +265,3 @@ class PerformanceSection(Section):
             name = self._slice()
             none = [NO_ROWS] if name and not self._slices.has_rows(name) else []
             self._slices.show(name, " ".join([*none, *self._slice_problems]))
-
-
-def _chances(evaluation: Evaluation) -> tuple[Any, Any, Any, str]:
-    """Return what needs probabilities, or the sentence that says why there is none of it."""
-    try:
-        return ranked(evaluation), evaluation.coverage, evaluation.calibration, ""
-    except TagscopeError as error:
-        return None, None, None, str(error)

@@ -47,9 +47,11 @@ class ThresholdView(Viewer):
     ----------
     state
         Of the visitor; holds threshold and cost as texts, as a link does.
+    deferred
+        Whether the chart waits until it is about to be seen.
     """
 
-    def __init__(self, state: DashboardState) -> None:
+    def __init__(self, state: DashboardState, *, deferred: bool = False) -> None:
         super().__init__()
         self._state = state
         self._coverage: Coverage | None = None
@@ -66,9 +68,8 @@ class ThresholdView(Viewer):
         self._cards = MetricCards(small=True)
         self._cost = Clickable(_COST_CSS, on_enter=lambda _name, value: self._cost_entered(value), on_pick=self._pick)
         self._message = Message(kind="hint")
-        self.chart = LinkedChart(
-            "Threshold", state, RectangleChart(state.appearance, columns_have_labels=True, rows_have_labels=True)
-        )
+        chart = RectangleChart(state.appearance, columns_have_labels=True, rows_have_labels=True)
+        self.chart = LinkedChart("Threshold", state, chart, deferred=deferred)
         self._body = stack(self._slider, self._cards, self._cost, self.chart, gap=12)
         self._view = surface(sub_heading("Confidence threshold"), self._message, self._body, fill=True)
         self._slider.param.watch(self._slid, "value")

@@ -105,10 +105,25 @@ def test_fixed_and_broken_lead_to_their_rows(section: PerformanceSection, frame:
         assert f"<b>{mask.sum():,}</b>" in section.overall._changes.html
 
 
+def test_damaged_figures_are_counted_anew(section: PerformanceSection, frame: pd.DataFrame) -> None:
+    run_id = section.evaluation.run_id
+    folder = section.catalogue.store.open(run_id).path
+    (folder / "performance.json").write_text('{"overall": {"f1": 2}, "class": {}}', encoding="utf-8")
+    seal(folder, read_manifest(folder))
+    anew = PerformanceSection(run_id, catalogue=Catalogue(load_settings(), open_store()))
+    assert "performance.json" in anew._message.text
+    assert "counted anew" in anew._message.text
+    cards = {card.label: card.value for card in (*anew.overall._main.cards, *anew.overall._more.cards)}
+    assert cards["Accuracy"] == f"{(frame['tag'] == frame['predicted_tag']).mean():.3f}"
+    assert cards["Samples"] == f"{len(frame):,}"
+    assert set(anew._tags.names) == set(frame["tag"])
+    assert anew.overall._list.object.count("<li>") == 3
+    assert anew.confusion.chart.drawing is not None
+
+
 def test_a_run_that_cannot_be_compared_says_why(section: PerformanceSection, demo_home: Path) -> None:
     first = section.catalogue.earlier_run(section.evaluation.run_id)
     section.state.selection.run_id = first
-    section._fill(*section._read(first))
     assert not section.overall._changes.visible
     assert "no earlier run" in section.overall._list.object
     section.state.runs.against = "f" * 32
