@@ -161,7 +161,8 @@ class CompareSection(EvaluatedSection):
         over, order, metric = str(runs.over), str(runs.order), str(runs.metric)
 
         def compute() -> Followed | str:
-            return follow_runs(self.catalogue, family_of(self.catalogue, after, before, over), order, metric)
+            family = family_of(self.catalogue, after, before, over)
+            return follow_runs(self.catalogue, family, after, before, order, metric)
 
         def show(found: Followed | str) -> None:
             self._runs_place.visible = True

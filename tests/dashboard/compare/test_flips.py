@@ -132,6 +132,22 @@ def test_courses_tags_and_patterns_lead_to_their_rows(seed: int) -> None:
         assert (texts == pattern).sum() == count
 
 
+def test_a_pattern_means_the_runs_as_they_were_drawn_whatever_was_chosen_since() -> None:
+    runs, state = Runs(11), DashboardState()
+    drawn = tuple(reversed(runs.run_ids[:3]))
+    history = runs.history(drawn, None, runs.run_ids[2])
+    courses, patterns = Courses(state), patterns_of(history)
+    courses.show(history, by_tag_of(history), patterns)
+    # Both are still on their way to the page.
+    state.runs.param.update(order="version", over=",".join(runs.run_ids))
+    assert any(pattern != pattern[::-1] for pattern in patterns)
+    for pattern in patterns:
+        courses._pattern_picked(pattern)
+        meant = history.flips.pattern_rows([{"1": 1, "0": 0, "-": -1}[sign] for sign in pattern])
+        assert state.selection.run_id == runs.run_ids[2]
+        assert shown(runs, state) == set(history.ids[meant])
+
+
 def _course(row: pd.Series) -> str:
     answers = row.dropna().astype(int).tolist()
     changes = sum(one != other for one, other in pairwise(answers))
