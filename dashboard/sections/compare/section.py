@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from dashboard.evaluation.comparison import RunPair
 
 EXPLANATION = "What changed from another run to this one, and whether that is more than chance."
-NO_OTHER = "There is no other run to compare with; train one with `tagscope train --data FILE --parent RUN`."
+NO_OTHER = (
+    "There is no other run to compare with; train one with `tagscope train --data FILE --parent RUN`, or import a "
+    "model or predictions on the same rows with `tagscope import`."
+)
 REFUSED = " Choose another run above to compare with; what follows over several runs leaves out those that do not fit."
 
 
