@@ -132,6 +132,21 @@ def test_courses_tags_and_patterns_lead_to_their_rows(seed: int) -> None:
         assert (texts == pattern).sum() == count
 
 
+def test_a_listed_example_means_the_flip_that_is_listed_whatever_was_chosen_since(monkeypatch) -> None:
+    runs, state = Runs(12), DashboardState()
+    before, after = runs.run_ids[:2]
+    changes = Changes(state)
+    changes.show(runs.pair(before, after), runs.runs[after])
+    both = runs.both(before, after)
+    monkeypatch.setattr(changes, "_find", lambda: None)
+    # The list of the fixed ones is still on its way to the page.
+    changes._listed("flip:fixed")
+    changes._listed("all:")
+    assert shown(runs, state) == set(both["id"][both["was"] & ~both["now"]])
+    changes._listed("example:0")
+    assert state.examples.example in shown(runs, state)
+
+
 def test_a_pattern_means_the_runs_as_they_were_drawn_whatever_was_chosen_since() -> None:
     runs, state = Runs(11), DashboardState()
     drawn = tuple(reversed(runs.run_ids[:3]))
