@@ -55,7 +55,7 @@ class Matrices:
     tags: Matrix
     slices: Matrix
     heads: dict[str, Head]
-    remark: str
+    remarks: tuple[str, ...]
 
 
 def follow_runs(
@@ -95,4 +95,4 @@ def compare_runs(catalogue: Catalogue, followed: Followed, base: str, order: str
         said.append(f"Shown are the last {MOST_COLUMNS} of {len(others)} runs.")
     said += [pair.refusal for pair in pairs if pair.refusal]
     tags, slices = (matrix_of(base, pairs, kind) for kind in ("tags", "slices"))
-    return Matrices(tags, slices, heads, " ".join(dict.fromkeys(said)))
+    return Matrices(tags, slices, heads, tuple(dict.fromkeys(said)))
