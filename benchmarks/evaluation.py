@@ -22,7 +22,7 @@ from engine.evaluation.calibration import calibration
 from engine.evaluation.counts import count_slices
 from engine.evaluation.coverage import Coverage
 from engine.evaluation.estimates import report
-from engine.evaluation.flips import history
+from engine.evaluation.history import history
 from engine.evaluation.outcomes import outcomes
 from engine.evaluation.ranking import Ranking
 from engine.pipeline.comparison import compare_answers

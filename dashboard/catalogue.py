@@ -268,18 +268,18 @@ class Catalogue:
         return self._shelf.keep(("performance", run_id, before), lambda: report_of_run(bundle, opening))
 
     def relatives(self, run_id: str) -> list[RunEntry]:
-        """List the runs on data sets of the same name as that of a run, itself among them, newest first.
+        """List the runs on the same data as a run, itself among them, newest first.
 
         Raises
         ------
         engine.errors.TagscopeError
             As `runs` and `manifest`.
         """
-        name = self.manifest(run_id).dataset.name
-        return [entry for entry in self.runs() if entry.manifest.dataset.name == name]
+        manifest = self.manifest(run_id)
+        return [entry for entry in self.runs() if _on_same_data(entry.manifest, manifest)]
 
     def earlier_run(self, run_id: str) -> str:
-        """Id of the run before a run, on a data set of the same name; empty where it is the first.
+        """Id of the run before a run, on the same data; empty where it is the first.
 
         Raises
         ------
@@ -290,15 +290,9 @@ class Catalogue:
         return "" if earlier is None else earlier.run_id
 
     def _earlier(self, manifest: Manifest) -> Manifest | None:
-        """Return the latest earlier run on a data set of the same name: another task is no run before."""
-        return next(
-            (
-                run
-                for run in self.store.runs()
-                if run.created < manifest.created and run.dataset.name == manifest.dataset.name
-            ),
-            None,
-        )
+        """Return the latest earlier run on the same data: another task is no run before."""
+        runs = (run for run in self.store.runs() if run.created < manifest.created)
+        return next((run for run in runs if _on_same_data(run, manifest)), None)
 
     def warm(self) -> None:
         """Read what the first visitor will see; what is missing or broken is said on the page, not here."""
@@ -307,6 +301,15 @@ class Catalogue:
                 read(self.default_run())
             except TagscopeError:
                 continue
+
+
+def _on_same_data(one: Manifest, other: Manifest) -> bool:
+    """Tell whether two runs are on versions of one data set.
+
+    Versions have one name. The same rows are the same data whatever they are called: an import takes the name of its
+    file.
+    """
+    return one.dataset.name == other.dataset.name or one.dataset.digest == other.dataset.digest
 
 
 def _predictions(bundle: Bundle) -> Any:

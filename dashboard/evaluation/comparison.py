@@ -1,20 +1,17 @@
-"""Two runs compared and many followed, as the sections show them: with slices, and the rows behind each figure."""
+"""Two runs compared, as the sections show them: with slices, and the rows behind each figure."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 
-from dashboard.evaluation.selection import COURSES, FLIPS, SelectionError
+from dashboard.evaluation.selection import FLIPS, SelectionError
 from dashboard.text import plain_text
 from engine.errors import TagscopeError
 from engine.evaluation.comparison import Comparison, compare
-from engine.evaluation.estimates import Estimate, proportion
-from engine.evaluation.flips import Flips, history
-from engine.evaluation.guard import Shared, guard, matched
+from engine.evaluation.guard import Shared, guard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -167,117 +164,4 @@ def _small(shared: Shared) -> Shared:
         true=shared.true.astype(codes),
         before=shared.before.astype(codes),
         after=shared.after.astype(codes),
-    )
-
-
-class RunPoint(msgspec.Struct, frozen=True):
-    """One run in a history: when and of what it was made, and its share of right answers, by the newest labels.
-
-    `accuracy.n` says how many of the examples it was judged on.
-    """
-
-    run_id: str
-    created: str
-    git_tag: str
-    version: str
-    accuracy: Estimate
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class RunHistory:
-    """Several runs on the examples of the one with the newest labels; made by `history_of`.
-
-    Parameters
-    ----------
-    points : tuple of RunPoint
-        The runs that could be compared, in order.
-    reference : str
-        The run whose examples these are: it is the one to show when a course is clicked, as others may lack some.
-    ids : numpy.ndarray
-        object of str, shape (n,): of the examples.
-    true : numpy.ndarray
-        Positions in `tags`, shape (n,), for `Flips.counts_by`.
-    tags : tuple of str
-        The tags of the reference.
-    flips : Flips
-        Over the runs of `points` and these examples.
-    left_out : dict of str to str
-        By run that could not be read or compared, a sentence that says why.
-    remarks : dict of str to tuple of str
-        By run, on what it is compared.
-    """
-
-    points: tuple[RunPoint, ...]
-    reference: str
-    ids: np.ndarray
-    true: np.ndarray
-    tags: tuple[str, ...]
-    flips: Flips
-    left_out: dict[str, str]
-    remarks: dict[str, tuple[str, ...]]
-
-    def rows_in(self, run: Evaluation, *, course: str = "", pattern: str = "") -> np.ndarray:
-        """Return the examples with a course or a pattern, as positions in the evaluation of a run: int64.
-
-        Raises
-        ------
-        SelectionError
-            The pattern is of another number of runs.
-        """
-        met = np.ones(len(self.ids), bool)
-        if course:
-            met &= self.flips.courses == COURSES.index(course)
-        if pattern:
-            if len(pattern) != len(self.points):
-                raise SelectionError(
-                    f"The examples' pattern {pattern} is of {len(pattern)} runs, and there are {len(self.points)}; "
-                    "choose it again."
-                )
-            answers = ["10-".index(sign) for sign in pattern]
-            mask = np.zeros(len(met), bool)
-            mask[self.flips.pattern_rows(np.array([1, 0, -1], np.int8)[answers])] = True
-            met &= mask
-        if run.run_id == self.reference:
-            return np.flatnonzero(met)
-        ours, theirs = matched(self.ids, run.ids)
-        return np.asarray(theirs[met[ours]])
-
-
-def history_of(
-    runs: Sequence[Evaluation], order: str, saved: Mapping[str, str], left_out: Mapping[str, str]
-) -> RunHistory:
-    """Follow the examples through runs.
-
-    Parameters
-    ----------
-    runs : sequence of Evaluation
-        At least one.
-    order : str
-        One of `dashboard.evaluation.selection.ORDERS`.
-    saved : mapping of str to str
-        When each data set that is here was saved, by digest.
-    left_out : mapping of str to str
-        Sentence by run that could not be read.
-
-    Raises
-    ------
-    engine.errors.DataError
-        There is no run, or there are too many.
-    """
-    found = history(labelled([run.answers for run in runs], saved), order)  # type: ignore[arg-type]
-    points = []
-    for answers, right in zip(found.runs, found.flips.right, strict=True):
-        accuracy = proportion(int((right == 1).sum()), int((right >= 0).sum()))
-        points.append(RunPoint(answers.run, answers.created, answers.git_tag, answers.version, accuracy))
-    reference = found.reference
-    codes = np.min_scalar_type(len(reference.tags))
-    return RunHistory(
-        tuple(points),
-        reference.run,
-        reference.ids,
-        reference.true.astype(codes),
-        reference.tags,
-        found.flips,
-        {**left_out, **found.left_out},
-        found.remarks,
     )

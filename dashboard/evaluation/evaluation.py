@@ -29,7 +29,8 @@ from engine.evaluation.slices_file import all_slices
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from dashboard.evaluation.comparison import RunHistory, RunPair
+    from dashboard.evaluation.comparison import RunPair
+    from dashboard.evaluation.history import RunHistory
     from dashboard.evaluation.selection import ExampleSelection
     from engine.dataset.snapshot import Dataset
     from engine.evaluation.answers import Answers
@@ -53,12 +54,16 @@ class OtherRuns(Protocol):
         """Compare two runs."""
         ...
 
-    def history(self, runs: Sequence[str], order: str = "time") -> RunHistory:
-        """Follow the examples through several runs."""
+    def history(self, runs: Sequence[str], order: str | None = "time", reference: str = "") -> RunHistory:
+        """Follow the examples of a run through several runs."""
+        ...
+
+    def reference(self, runs: Sequence[str], shown: str, base: str = "") -> str:
+        """Name the run whose examples are followed."""
         ...
 
     def relatives(self, run_id: str) -> tuple[str, ...]:
-        """Name the runs on data sets of the same name."""
+        """Name the runs on the same data."""
         ...
 
 

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from dashboard.evaluation.comparison import RunHistory, RunPair
+    from dashboard.evaluation.comparison import RunPair
     from dashboard.evaluation.evaluation import Evaluation
+    from dashboard.evaluation.history import RunHistory
     from dashboard.run_entry import RunEntry
     from engine.dataset.snapshot import Dataset
     from engine.evaluation.answers import Answers
@@ -52,7 +53,7 @@ class Runs(Protocol):
         ...
 
     def relatives(self, run_id: str) -> list[RunEntry]:
-        """List the runs on data sets of the same name."""
+        """List the runs on the same data."""
         ...
 
     def training_advice(self) -> str:
@@ -76,6 +77,7 @@ class Evaluations:
         self._evaluations = Shelf(RUNS_KEPT)
         self._pairs = Shelf(PAIRS_KEPT)
         self._histories = Shelf(HISTORIES_KEPT)
+        self._references = Shelf(PAIRS_KEPT)
         self._ids = Shelf(_DATASETS_KEPT)
         # Reading needs several times what is kept: one run after the other.
         self._reading = threading.Lock()
@@ -117,33 +119,63 @@ class Evaluations:
         from dashboard.evaluation.comparison import pair_of
 
         one, other = self.get(before), self.get(after)
-        runs = tuple((run.run_id, run.dataset is not None) for run in (one, other))
-        return self._pairs.keep((runs, _definitions()), lambda: pair_of(one, other, self._saved()))
+        return self._pairs.keep((_named([one, other]), _definitions()), lambda: pair_of(one, other, self._saved()))
 
-    def history(self, runs: Sequence[str], order: str = "time") -> RunHistory:
-        """Follow the examples through several runs; those that cannot be read or compared are left out and named.
+    def history(self, runs: Sequence[str], order: str | None = "time", reference: str = "") -> RunHistory:
+        """Follow the examples of a run through several runs; those that cannot be read or compared are named.
+
+        Parameters
+        ----------
+        runs : sequence of str
+            Their ids.
+        order : str or None
+            One of `dashboard.evaluation.selection.ORDERS`; None for the order in which they are given.
+        reference : str
+            The run whose examples these are, as `reference` names it; empty for the one with the newest labels.
 
         Raises
         ------
         engine.errors.TagscopeError
             There is no run that can be read, or there are more than 60.
         """
-        from dashboard.evaluation.comparison import history_of
+        from dashboard.evaluation.history import history_of
 
-        found: dict[str, Evaluation] = {}
+        found, left_out = self._readable(runs)
+        if not found and left_out:
+            raise RunNotFoundError(next(iter(left_out.values())))
+        judge = self.get(reference) if reference else None
+        which = found if order is None else sorted(found, key=lambda run: run.run_id)
+        key = (order, _named(which), _named([judge] if judge else []), *left_out.items())
+        return self._histories.keep(key, lambda: history_of(found, order, self._saved(), left_out, judge))
+
+    def reference(self, runs: Sequence[str], shown: str, base: str = "") -> str:
+        """Name the run whose examples are followed by somebody who looks at `shown`, compared with `base`.
+
+        Raises
+        ------
+        engine.errors.TagscopeError
+            The run that is looked at cannot be read.
+        """
+        from dashboard.evaluation.history import reference_for
+
+        found, one = self._readable(runs)[0], self.get(shown)
+        other = next(iter(self._readable([base] if base else [])[0]), None)
+        key = (_named(sorted(found, key=lambda run: run.run_id)), _named([one] if other is None else [one, other]))
+        return self._references.keep(key, lambda: reference_for(found, one, other, self._saved()))
+
+    def _readable(self, runs: Sequence[str]) -> tuple[list[Evaluation], dict[str, str]]:
+        """Return the runs that can be read, and a sentence for each of the others."""
+        found: list[Evaluation] = []
         left_out: dict[str, str] = {}
         for run_id in dict.fromkeys(runs):
             try:
-                found[run_id] = self.get(run_id)
+                found.append(self.get(run_id))
             except TagscopeError as error:
                 left_out[run_id] = str(error)
-        if not found and left_out:
-            raise RunNotFoundError(next(iter(left_out.values())))
-        key = (order, tuple(sorted((one.run_id, one.dataset is not None) for one in found.values())), *left_out.items())
-        return self._histories.keep(key, lambda: history_of(list(found.values()), order, self._saved(), left_out))
+        return found, left_out
 
     def relatives(self, run_id: str) -> tuple[str, ...]:
-        """Name the runs on data sets of the same name as that of a run.
+        """Name the runs on the same data as a run.
 
         Raises
         ------
@@ -194,6 +226,11 @@ class Evaluations:
         from engine.dataset.snapshot import list_datasets
 
         return {info.digest: info.saved for info in list_datasets(self._runs.datasets_dir)}
+
+
+def _named(runs: Sequence[Evaluation]) -> tuple[tuple[str, bool], ...]:
+    """Return what to keep something by that was made of runs: a data set may come later."""
+    return tuple((run.run_id, run.dataset is not None) for run in runs)
 
 
 def _definitions() -> object:

@@ -48,7 +48,8 @@ def mask_of(run: Evaluation, selection: ExampleSelection) -> np.ndarray:
         met &= run.slice_mask(selection.slice_name)
     if selection.course or selection.pattern:
         runs = selection.over or run.others.relatives(run.run_id)
-        found = run.others.history(runs, selection.order)
+        reference = selection.by or run.others.reference(runs, run.run_id)
+        found = run.others.history(runs, None if selection.over else selection.order, reference)
         met &= _only(run, found.rows_in(run, course=selection.course, pattern=selection.pattern))
     return met
 

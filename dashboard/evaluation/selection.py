@@ -98,9 +98,12 @@ class ExampleSelection(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=
     course, pattern : str
         Over several runs: one of `COURSES`, or a character per run, ``1`` right, ``0`` wrong, ``-`` not judged.
     over : tuple of str
-        These runs; empty for all on data sets of the same name.
+        These runs, in their order; empty for all on the same data.
     order : str
-        The order of these runs, one of `ORDERS`.
+        The order of all, one of `ORDERS`; without meaning where `over` has one.
+    by : str
+        The run whose examples are followed and by whose labels they are judged; empty for the one with the newest
+        labels that can be compared with the run on show.
 
     Raises
     ------
@@ -126,6 +129,7 @@ class ExampleSelection(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=
     pattern: str = ""
     over: tuple[str, ...] = ()
     order: str = "time"
+    by: str = ""
 
     def __post_init__(self) -> None:
         _member("outcome", self.outcome, (*OF_EXAMPLES, *OF_TAGS))
@@ -141,7 +145,7 @@ class ExampleSelection(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=
             )
         if bool(self.flip) != bool(self.against):
             raise SelectionError("A flip is from one run to another; name both, as in flip:fixed;against:RUN.")
-        for run_id in (self.against, *self.over):
+        for run_id in (self.against, self.by, *self.over):
             if run_id and not _RUN_ID.fullmatch(run_id):
                 raise SelectionError(
                     f"The examples name “{plain_text(run_id, 60)}”, which is no run id; choose them again."
@@ -152,7 +156,7 @@ class ExampleSelection(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=
             raise SelectionError(
                 f"The examples' pattern “{plain_text(self.pattern, 60)}” is none; it has 1, 0 or - for each run."
             )
-        if (self.over or self.order != "time") and not (self.course or self.pattern):
+        if (self.over or self.by or self.order != "time") and not (self.course or self.pattern):
             raise SelectionError("The examples name several runs, but not what became of them; choose again.")
         span = self.confidence
         if span is not None and not (math.isfinite(span.low) and math.isfinite(span.high) and span.low <= span.high):

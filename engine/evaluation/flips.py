@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
 from engine.errors import DataError
-from engine.evaluation.guard import guard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from engine.evaluation.answers import Answers
-
-Order = Literal["time", "git tag", "version"]
 Course = Literal["always right", "fixed", "broken", "flaky", "never right", "not judged"]
 COURSES: tuple[Course, ...] = get_args(Course)
 """What can become of an example; `Flips.courses` holds positions in this."""
@@ -160,105 +155,3 @@ def flips(right: np.ndarray) -> Flips:
         COURSES.index("never right"),
     )
     return Flips(right, courses.astype(np.int8))
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class History:
-    """Several runs on the rows of one of them; made by `history`.
-
-    Parameters
-    ----------
-    runs : tuple of Answers
-        Those that could be compared, in order.
-    reference : Answers
-        The one of them with the newest labels: its rows are the examples, by its labels all are judged.
-    flips : Flips
-        Over `runs` and the rows of `reference`.
-    left_out : dict of str to str
-        Runs that could not be compared with `reference`, and a sentence that says why.
-    remarks : dict of str to tuple of str
-        By run, on what it is compared.
-    """
-
-    runs: tuple[Answers, ...]
-    reference: Answers
-    flips: Flips
-    left_out: dict[str, str]
-    remarks: dict[str, tuple[str, ...]]
-
-
-def history(runs: Sequence[Answers], order: Order = "time") -> History:
-    """Follow the examples of the run with the newest labels through several runs.
-
-    Parameters
-    ----------
-    runs : sequence of Answers
-        At least one.
-    order : str, optional
-        See `ordered`.
-
-    Returns
-    -------
-    History
-
-    Raises
-    ------
-    DataError
-        If there is no run, or there are more than 60.
-    """
-    if not runs:
-        raise DataError("There is no run to look at; train one, or choose at least one.")
-    sorted_runs = ordered(runs, order)
-    reference = max(sorted_runs, key=lambda run: (run.labelled, run.created, run.run))
-    kept, left_out, remarks, right = [], {}, {}, []
-    for run in sorted_runs:
-        row = np.full(len(reference.ids), -1, dtype=np.int8)
-        if run is reference:
-            row[:] = (run.true == run.predicted) & (run.true < run.model_tags)
-            remarks[run.run] = run.remarks
-        else:
-            shared = guard(run, reference)
-            if not shared.allowed:
-                left_out[run.run] = shared.refusal
-                continue
-            row[shared.rows_after] = shared.before == shared.true
-            remarks[run.run] = shared.remarks
-        kept.append(run)
-        right.append(row)
-    return History(tuple(kept), reference, flips(np.stack(right)), left_out, remarks)
-
-
-def ordered(runs: Sequence[Answers], order: Order = "time") -> list[Answers]:
-    """Put runs in order, the earliest first; equal ones by time.
-
-    Parameters
-    ----------
-    runs : sequence of Answers
-        In any order.
-    order : str, optional
-        ``"time"``: when they were made. ``"git tag"``: that of their commit, numbers in it as numbers (v1.9 before
-        v1.10); runs without one come last. ``"version"``: that of their data set likewise; where a version was never
-        given a name, which its digest then stands for, versions go in the order in which they first appear.
-
-    Raises
-    ------
-    DataError
-        If there is no such order.
-    """
-    by_time = sorted(runs, key=lambda run: (run.created, run.run))
-    if order == "time":
-        return by_time
-    if order == "git tag":
-        return sorted(by_time, key=lambda run: (not run.git_tag, _natural(run.git_tag)))
-    if order == "version":
-        if all(run.version and run.version != run.dataset[: len(run.version)] for run in by_time):
-            return sorted(by_time, key=lambda run: _natural(run.version))
-        appeared = {version: place for place, version in enumerate(dict.fromkeys(run.version for run in by_time))}
-        return sorted(by_time, key=lambda run: appeared[run.version])
-    raise DataError(f"Runs are ordered by {', '.join(get_args(Order))}, not by {order!r}; choose one of these.")
-
-
-def _natural(name: str) -> list[tuple[int, int, str]]:
-    """Return a key that sorts the numbers in names as numbers."""
-    parts = re.split(r"(\d+)", name.casefold())
-    return [(0, int(part), "") if part.isdecimal() and part.isascii() else (1, 0, part) for part in parts if part]

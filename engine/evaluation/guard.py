@@ -34,7 +34,7 @@ class Shared:
         int64, shape (m,): positions in `tags`: the true tag by the newer labels, and both runs' answers, which are
         ``len(tags)`` where only one of the models can give that tag.
     changed : int
-        How many of the m rows had another tag in the older labels.
+        How many of the m rows had another tag in the other labels.
     leaked : int
         How many rows were left out because only one of the two was trained on their text.
     newer_is_after : bool
@@ -75,7 +75,7 @@ class Shared:
         return np.asarray(answers.probabilities[rows, columns[self.true]])
 
 
-def guard(before: Answers, after: Answers) -> Shared:
+def guard(before: Answers, after: Answers, *, by_after: bool = False) -> Shared:
     """Say whether two runs may be compared, and on which rows, tags and labels.
 
     Compared are the rows that both were judged on, whose text is the same, whose tag both models can give, and whose
@@ -85,20 +85,22 @@ def guard(before: Answers, after: Answers) -> Shared:
     ----------
     before, after : Answers
         The two runs.
+    by_after : bool, optional
+        Judge by the labels of `after` also where the other's are newer.
 
     Returns
     -------
     Shared
         Without rows if it is refused.
     """
-    return _Guard(before, after).shared()
+    return _Guard(before, after, by_after).shared()
 
 
 class _Guard:
     """Leaves out row after row and keeps what there is to say about it."""
 
-    def __init__(self, before: Answers, after: Answers) -> None:
-        self._before, self._after = before, after
+    def __init__(self, before: Answers, after: Answers, by_after: bool) -> None:
+        self._before, self._after, self._by_after = before, after, by_after
         self._runs = (before, after)
         self._rows = (np.empty(0, np.int64), np.empty(0, np.int64))
         self._remarks = [*before.remarks, *(remark for remark in after.remarks if remark not in before.remarks)]
@@ -146,13 +148,15 @@ class _Guard:
         recoded = [_recoded(run, tags) for run in self._runs]
         labels = [codes[0][rows] for codes, rows in zip(recoded, self._rows, strict=True)]
         newer = int(self._after.labelled >= self._before.labelled)
+        judge = 1 if self._by_after else newer
         changed = int((labels[0] != labels[1]).sum())
         if changed:
-            version = self._runs[newer].version
+            version = self._runs[judge].version
             of = f" (version {version})" if version else ""
+            those = "those" if judge == newer else "the older ones"
             self._remarks.append(
                 f"{changed:,} of the {self._left:,} rows {'has' if changed == 1 else 'have'} another tag in the newer "
-                f"labels; both runs are judged by those, of run {self._runs[newer].run}{of}."
+                f"labels; both runs are judged by {those}, of run {self._runs[judge].run}{of}."
             )
         return Shared(
             refusal="",
@@ -160,12 +164,12 @@ class _Guard:
             tags=tags,
             rows_before=self._rows[0],
             rows_after=self._rows[1],
-            true=labels[newer],
+            true=labels[judge],
             before=recoded[0][1][self._rows[0]],
             after=recoded[1][1][self._rows[1]],
             changed=changed,
             leaked=leaked,
-            newer_is_after=bool(newer),
+            newer_is_after=bool(judge),
         )
 
     @property

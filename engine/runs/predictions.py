@@ -75,7 +75,7 @@ def read_predictions(bundle: Bundle, *, probabilities: bool = True) -> pd.DataFr
     Raises
     ------
     engine.errors.BundleError
-        The run has none, or the file lacks a column.
+        The run has none, the file lacks a column, or a probability is no number.
     """
     path = bundle.predictions_path()
     try:
@@ -89,6 +89,9 @@ def read_predictions(bundle: Bundle, *, probabilities: bool = True) -> pd.DataFr
     missing = [column for column in _COLUMNS if column not in frame]
     if missing:
         raise BundleError(f"{path}: column {missing[0]} is missing; restore the run or train it again.")
+    for column in frame.columns[frame.columns.str.startswith(PROBABILITY_PREFIX)]:
+        if not pd.api.types.is_numeric_dtype(frame[column]):
+            raise BundleError(f"{path}: column {column} does not hold numbers; restore the run or train it again.")
     return frame
 
 

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from config.settings import load_settings
 from dashboard.catalogue import Catalogue
-from dashboard.evaluation.comparison import history_of, pair_of
+from dashboard.evaluation.comparison import pair_of
 from dashboard.evaluation.evaluation import Evaluation
+from dashboard.evaluation.history import history_of, reference_for
 from dashboard.evaluation.selection import NO_TAG, WRONG, ExampleSelection, SelectionError, Span, weak_name
 from engine.errors import TagscopeError
 from engine.evaluation.answers import Answers
@@ -83,8 +84,11 @@ class Runs:
     def pair(self, before: str, after: str):
         return pair_of(self.runs[before], self.runs[after], {})
 
-    def history(self, runs, order: str = "time"):
-        return history_of([self.runs[run_id] for run_id in runs], order, {}, {})
+    def history(self, runs, order: str | None = "time", reference: str = ""):
+        return history_of([self.runs[run_id] for run_id in runs], order, {}, {}, self.runs.get(reference))
+
+    def reference(self, runs, shown: str, base: str = "") -> str:
+        return reference_for([self.runs[run_id] for run_id in runs], self.runs[shown], self.runs.get(base), {})
 
     def relatives(self, _run_id: str) -> tuple[str, ...]:
         return RUN_IDS
@@ -172,7 +176,8 @@ def test_courses_and_patterns_mean_their_examples(seed: int) -> None:
         assert len(found) == count
         # Another run has those of them that it was judged on.
         other = runs.runs[RUN_IDS[0]]
-        assert runs.ids(ExampleSelection(course=course), RUN_IDS[0]) == found & set(other.ids)
+        meant = ExampleSelection(course=course, by=history.reference)
+        assert runs.ids(meant, RUN_IDS[0]) == found & set(other.ids)
     patterns, counts = history.flips.patterns()
     for pattern, count in zip(patterns, counts, strict=True):
         text = "".join("01-"[answer] for answer in pattern)

@@ -1,4 +1,4 @@
-"""Flips over several runs: the course of each example, the summary of the matrix, and the order of the runs."""
+"""Flips over several runs: the course of each example, and the summary of the matrix."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from engine.errors import DataError
-from engine.evaluation.answers import Answers
-from engine.evaluation.flips import COURSES, flips, history, ordered
+from engine.evaluation.flips import COURSES, flips
 
 MATRICES = arrays(np.int8, array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=7), elements=st.integers(-1, 1))
 
@@ -74,46 +73,6 @@ def test_what_is_no_matrix_of_answers_is_refused() -> None:
             flips(bad)
     with pytest.raises(DataError, match="61 runs are too many"):
         flips(np.zeros((61, 1)))
-    with pytest.raises(DataError, match="There is no run"):
-        history([])
-
-
-def run(name: str, predicted: str = "aab", ids: str = "123", true: str = "aab", **more: str) -> Answers:
-    return Answers.of(name, list(ids), list(true), list(predicted), ("a", "b"), trained=[], **more)
-
-
-def test_history_follows_the_rows_of_the_newest_labels() -> None:
-    runs = [
-        run("late", "bbb", true="abb", created="3", labelled="2", git_tag="v1.10"),
-        run("early", "bba", created="1", labelled="1", git_tag="v1.9"),
-        run("part", "ab", ids="29", true="aa", created="2", labelled="1"),
-        run("other", "a", ids="7", true="a", created="2", labelled="1"),
-    ]
-    found = history(runs)
-    assert [one.run for one in found.runs] == ["early", "part", "late"]
-    assert found.reference.run == "late"
-    assert found.flips.right.tolist() == [[0, 1, 0], [-1, 0, -1], [0, 1, 1]]
-    assert [COURSES[one] for one in found.flips.courses] == ["never right", "flaky", "fixed"]
-    assert list(found.left_out) == ["other"]
-    assert "none of the 1 rows" in found.left_out["other"]
-    assert any("1 of the 3 rows has another tag" in remark for remark in found.remarks["early"])
-    assert [one.run for one in history(runs, "git tag").runs] == ["early", "late", "part"]
-
-
-def test_runs_are_ordered_by_time_git_tag_or_version() -> None:
-    runs = [
-        run("c", created="3", git_tag="v1.9", version="v2", dataset="d3"),
-        run("a", created="1", git_tag="v1.10", version="v10", dataset="d1"),
-        run("b", created="2", version="v2", dataset="d3"),
-    ]
-    assert [one.run for one in ordered(runs)] == ["a", "b", "c"]
-    assert [one.run for one in ordered(runs, "git tag")] == ["c", "a", "b"]
-    assert [one.run for one in ordered(runs, "version")] == ["b", "c", "a"]
-    # A version that is only the digest has no place among names: they go as they appeared.
-    runs.append(run("d", created="0", version="ffff", dataset="ffff0000"))
-    assert [one.run for one in ordered(runs, "version")] == ["d", "a", "b", "c"]
-    with pytest.raises(DataError, match="ordered by time, git tag, version, not by 'name'"):
-        ordered(runs, "name")  # type: ignore[arg-type]
 
 
 def test_10_runs_of_200_000_rows_take_little() -> None:

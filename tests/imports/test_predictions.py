@@ -11,6 +11,7 @@ from sklearn.metrics import f1_score
 from config.settings import get_settings, load_settings
 from dashboard.catalogue import Catalogue
 from dashboard.report import SEEN_UNKNOWN
+from dashboard.sections.compare.section import NO_OTHER, CompareSection
 from engine.dataset.fields import Fields
 from engine.errors import TagscopeError
 from engine.exploration.filter import Filter
@@ -112,6 +113,32 @@ def test_a_tag_that_was_only_predicted_is_one_of_the_labels(home: Path, tmp_path
     result = import_predictions(write(tmp_path, frame), FIELDS)
     assert result.manifest.labels == ("animals", "machines", "music", "noise")
     assert result.performance["class"]["music"]["recall"] == 0
+
+
+def test_imports_of_the_same_rows_are_offered_to_each_other_whatever_their_files_are_called(
+    home: Path, tmp_path: Path
+) -> None:
+    files = [tmp_path / name for name in ("first.csv", "second.csv", "others.csv")]
+    wrong = table().assign(predicted_tag=lambda rows: rows["predicted_tag"].replace("music", "machines"))
+    other = table().assign(text=lambda rows: "other " + rows["text"])
+    for file, frame in zip(files, (wrong, table(), other), strict=True):
+        frame.to_csv(file, index=False)
+    first, second, others = (import_predictions(file, FIELDS).manifest for file in files)
+    assert first.dataset.digest == second.dataset.digest
+    assert first.dataset.name != second.dataset.name
+    catalogue = Catalogue(load_settings(), open_store())
+    for run in (first, second):
+        assert {entry.run_id for entry in catalogue.relatives(run.run_id)} == {first.run_id, second.run_id}
+    assert catalogue.earlier_run(second.run_id) == first.run_id
+    assert catalogue.earlier_run(others.run_id) == ""
+    section = CompareSection(second.run_id, catalogue=catalogue)
+    assert section._before == first.run_id
+    assert list(section._run.options.values()) == [first.run_id]
+    assert section._pair_place.visible
+    alone = CompareSection(others.run_id, catalogue=catalogue)
+    assert alone._problem.text == NO_OTHER
+    # What it advises is there.
+    assert all(command in NO_OTHER for command in ("`tagscope train --data FILE --parent RUN`", "`tagscope import`"))
 
 
 def test_it_is_shown_and_says_that_it_has_no_model(home: Path, tmp_path: Path) -> None:

@@ -30,8 +30,9 @@ MOST_LISTED = 6
 
 
 class Moved(msgspec.Struct, frozen=True):
-    """The examples of a flip that changed most: after, before, and a remark where they could not be put in order."""
+    """The examples of a flip since a run that changed most, and a remark where they could not be put in order."""
 
+    flip: str
     total: int
     after: tuple[Example, ...]
     before: tuple[Example, ...]
@@ -52,7 +53,8 @@ class Changes(Viewer):
         self._state = state
         self._pair: RunPair | None = None
         self._run: Evaluation | None = None
-        self._moved: Moved | None = None
+        # What is listed, which may be of a choice before the present one: a click means what is seen.
+        self._listed_of: tuple[RunPair, Moved] | None = None
         self._worker = Worker()
         self._tags = Clickable(TABLE_CSS, on_pick=self._tag_picked)
         self._slices = Clickable(TABLE_CSS, on_pick=self._slice_picked)
@@ -87,7 +89,7 @@ class Changes(Viewer):
             return moved_most(pair, after, flip)
 
         def show(moved: Moved) -> None:
-            self._moved = moved
+            self._listed_of = pair, moved
             assert pair.comparison is not None
             counts = {"broken": len(pair.comparison.regressed), "fixed": len(pair.comparison.improved)}
             self._list.html = list_html(flip, counts, moved)
@@ -101,13 +103,12 @@ class Changes(Viewer):
         kind, _, rest = key.partition(":")
         if kind == "flip":
             self._state.runs.flip = rest
-        elif self._pair is None or self._moved is None:
+        elif self._listed_of is None:
             return
-        elif kind == "all":
-            show_flips(self._state, str(self._state.runs.flip), self._pair.before, self._pair.after)
-        elif kind == "example":
-            example = self._moved.after[int(rest)].id
-            show_flips(self._state, str(self._state.runs.flip), self._pair.before, self._pair.after, example=example)
+        else:
+            pair, moved = self._listed_of
+            example = moved.after[int(rest)].id if kind == "example" else ""
+            show_flips(self._state, moved.flip, pair.before, pair.after, example=example)
 
     def _tag_picked(self, key: str) -> None:
         self._counted(key, "tag")
@@ -143,14 +144,14 @@ def moved_most(pair: RunPair, after: Evaluation, flip: str) -> Moved:
         try:
             rows = after.positions(selection)
         except TagscopeError as cause:
-            return Moved(0, (), (), str(cause))
+            return Moved(flip, 0, (), (), str(cause))
     chosen = rows[:MOST_LISTED]
     try:
         before = after.others.get(pair.before)
         then = before.examples(_rows_before(pair, chosen))
     except TagscopeError as error:
-        return Moved(len(rows), (), (), str(error))
-    return Moved(len(rows), tuple(after.examples(chosen)), tuple(then), remark)
+        return Moved(flip, len(rows), (), (), str(error))
+    return Moved(flip, len(rows), tuple(after.examples(chosen)), tuple(then), remark)
 
 
 def _rows_before(pair: RunPair, rows: np.ndarray) -> list[int]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     import panel as pn
 
-    from dashboard.evaluation.comparison import RunHistory
+    from dashboard.evaluation.history import RunHistory
     from dashboard.state import DashboardState
 
 MOST_PATTERNS = 12
@@ -126,7 +126,7 @@ def counts_html(history: RunHistory) -> str:
                 f"<b>{count:,}</b>{course}<small>{MEANINGS[course]}</small></button>"
             )
     words = (
-        f"{len(history.ids):,} examples of run {history.reference[:8]}, whose labels are the newest, over "
+        f"{len(history.ids):,} examples of run {history.reference[:8]}, judged by its labels, over "
         f"{len(history.points)} runs; a click shows them in that run."
     )
     return f'<div class="counts">{buttons}</div><p>{safe_text(words)}</p>'

@@ -19,7 +19,7 @@ MOST_OFFERED = 60
 
 
 class Family(msgspec.Struct, frozen=True):
-    """The runs on data sets of one name, newest first, the ids of those that are looked at, and why there are none."""
+    """The runs on the same data, newest first, the ids of those that are looked at, and why there are none."""
 
     entries: tuple[RunEntry, ...] = ()
     chosen: tuple[str, ...] = ()

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from dashboard.catalogue import Catalogue
-    from dashboard.evaluation.comparison import RunHistory, RunPair
+    from dashboard.evaluation.comparison import RunPair
+    from dashboard.evaluation.history import RunHistory
     from dashboard.sections.compare.family import Family
 
 MOST_COLUMNS = 12
@@ -54,16 +55,20 @@ class Matrices:
     tags: Matrix
     slices: Matrix
     heads: dict[str, Head]
-    remark: str
+    remarks: tuple[str, ...]
 
 
-def follow_runs(catalogue: Catalogue, family: Family, order: str, metric: str) -> Followed | str:
-    """Follow the runs of a family; a sentence where that cannot be."""
+def follow_runs(
+    catalogue: Catalogue, family: Family, after: str, before: str, order: str, metric: str
+) -> Followed | str:
+    """Follow the runs of a family, of which `after` is on show and `before` its base; a sentence where that fails."""
     if family.problem:
         return family.problem
+    evaluations = catalogue.evaluations
     try:
-        history = catalogue.evaluations.history(family.chosen, order)
-        points = points_of(history, metric, catalogue.evaluations, lambda point: point_name(point, order))
+        reference = evaluations.reference(family.chosen, after, before)
+        history = evaluations.history(family.chosen, order, reference)
+        points = points_of(history, metric, evaluations, lambda point: point_name(point, order))
     except TagscopeError as error:
         return str(error)
     return Followed(family, history, points, by_tag_of(history), patterns_of(history))
@@ -90,4 +95,4 @@ def compare_runs(catalogue: Catalogue, followed: Followed, base: str, order: str
         said.append(f"Shown are the last {MOST_COLUMNS} of {len(others)} runs.")
     said += [pair.refusal for pair in pairs if pair.refusal]
     tags, slices = (matrix_of(base, pairs, kind) for kind in ("tags", "slices"))
-    return Matrices(tags, slices, heads, " ".join(dict.fromkeys(said)))
+    return Matrices(tags, slices, heads, tuple(dict.fromkeys(said)))

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from dashboard.evaluation.comparison import RunPair
 
 
+_DID = {"fixed": "fixed", "broken": "broke"}
+
+
 class Cell(msgspec.Struct, frozen=True):
     """One tag or slice in one run, against the base.
 
@@ -37,8 +40,13 @@ class Cell(msgspec.Struct, frozen=True):
     marked: bool
 
     @property
+    def counts(self) -> dict[str, int]:
+        """How many examples it fixed and how many it broke."""
+        return {"fixed": self.delta.improved, "broken": self.delta.regressed}
+
+    @property
     def flip(self) -> str:
-        """The examples that a click leads to: those that made the change; empty where no example differs."""
+        """The examples that a click on the cell leads to: those that made the change; empty where none differs."""
         delta = self.delta
         if not delta.improved + delta.regressed:
             return ""
@@ -47,8 +55,8 @@ class Cell(msgspec.Struct, frozen=True):
         return "broken" if delta.regressed else "fixed"
 
     @property
-    def tip(self) -> str:
-        """What the cell means, as plain text."""
+    def meaning(self) -> str:
+        """What the cell means, as plain text, but for how many examples it fixed and broke."""
         delta = self.delta
         if not delta.rows and not delta.improved + delta.regressed:
             return f"{delta.name}: no example to compare."
@@ -58,14 +66,18 @@ class Cell(msgspec.Struct, frozen=True):
         )
         if not self.flip:
             return figure + "Both runs get the same examples right."
-        leads = {"fixed": f"the {delta.improved:,} that it fixed", "broken": f"the {delta.regressed:,} that it broke"}
         chance = "More than chance" if self.marked else "Not more than chance"
         if not self.marked and self.p <= LEVEL:
             chance = f"Only because of the slice {delta.explained_by}"
-        return (
-            f"{figure}{delta.improved:,} fixed, {delta.regressed:,} broken. {chance} ({p_value(self.p)} corrected). "
-            f"A click leads to {leads[self.flip]}."
-        )
+        return f"{figure}{chance} ({p_value(self.p)} corrected)."
+
+    @property
+    def spoken(self) -> str:
+        """What the cell means and what a click on it does, as plain text."""
+        if not self.flip:
+            return self.meaning
+        each = ", ".join(f"{count:,} {flip}" for flip, count in self.counts.items())
+        return f"{self.meaning} {each}; a click leads to those that it {_DID[self.flip]}."
 
 
 class Matrix(msgspec.Struct, frozen=True):

@@ -53,7 +53,19 @@ td .tip {{ display: none; position: absolute; z-index: 20; top: calc(100% + 4px)
   border-radius: 8px; box-shadow: 0 4px 16px rgb(0 0 0 / 0.25); padding: 8px 12px; font-weight: 400; font-size: 13px;
   line-height: 1.45; text-align: left; white-space: normal; pointer-events: none; overflow-wrap: anywhere; }}
 td.late .tip {{ left: auto; right: 0; translate: none; }}
-td:hover .tip, td:focus-within .tip {{ display: block; }}
+/* The mouse can go to it, but only after it has rested: on the way over a column no tip is to stand in its way. */
+td:hover .tip, td:focus-within .tip {{ display: block; animation: hold 0s 0.25s forwards; }}
+/* Where the focus is left of a click, nobody asks for it. */
+td:has(:focus:not(:focus-visible)):not(:hover) .tip {{ display: none; }}
+td .tip::before {{ content: ""; position: absolute; inset: -6px 0; z-index: -1; }}
+@keyframes hold {{ to {{ pointer-events: auto; }} }}
+.tip .flips {{ display: flex; gap: 8px; margin-top: 8px; }}
+.tip .flips > * {{ flex: 1; border: 1px solid {colour("line")}; border-radius: 6px; padding: 2px 8px; width: auto;
+  background: none; color: {colour("muted")}; line-height: inherit; text-align: center; }}
+.tip .flips button {{ color: {colour("text")}; }}
+.tip .flips .fixed {{ border-left: 4px solid {OUTCOME_COLOURS["correct"]}; }}
+.tip .flips .broken {{ border-left: 4px solid {OUTCOME_COLOURS["wrong"]}; }}
+.tip .flips button:hover {{ background: {colour("raised")}; text-decoration: underline; text-underline-offset: 2px; }}
 tbody.deep tr:nth-last-child(-n+4) .tip {{ top: auto; bottom: calc(100% + 4px); }}
 .none-at-all {{ color: {colour("muted")}; }}
 """
@@ -88,7 +100,7 @@ class MatrixView(Viewer):
         super().__init__()
         self._state, self._kind = state, kind
         self._matrix: Matrix | None = None
-        self._picks: dict[str, Cell | str] = {}
+        self._picks: dict[str, tuple[Cell, str] | str] = {}
         self._legend = markup("", _LEGEND_CSS)
         self._table = Clickable(_CSS, on_pick=self._picked, min_height=60)
         self._view = surface(sub_heading(TITLES[kind]), self._legend, self._table)
@@ -116,7 +128,9 @@ class MatrixView(Viewer):
             for column, run_id in enumerate(matrix.runs):
                 cell = matrix.cells.get((name, run_id))
                 if cell is not None and cell.flip:
-                    self._picks[f"{row}:{column}:{run_id}"] = cell
+                    key = f"{row}:{column}:{run_id}"
+                    self._picks[key] = cell, cell.flip
+                    self._picks |= {f"{key}:{flip}": (cell, flip) for flip, count in cell.counts.items() if count}
         self._legend.object = legend_html(matrix, self._kind, heads.get(matrix.base))
         self._table.html = table_html(matrix, heads, shown, self._kind)
 
@@ -128,8 +142,9 @@ class MatrixView(Viewer):
             self._state.runs.against = matrix.base
             self._state.selection.run_id = meant
             return
-        named = {"tag" if self._kind == "tags" else "slice_name": meant.delta.name}
-        show_flips(self._state, meant.flip, matrix.base, meant.run_id, **named)
+        cell, flip = meant
+        named = {"tag" if self._kind == "tags" else "slice_name": cell.delta.name}
+        show_flips(self._state, flip, matrix.base, cell.run_id, **named)
 
 
 def legend_html(matrix: Matrix, kind: str, base: Head | None = None) -> str:
@@ -139,10 +154,15 @@ def legend_html(matrix: Matrix, kind: str, base: Head | None = None) -> str:
     marked = sum(cell.marked for cell in matrix.cells.values())
     noun = "tag" if kind == "tags" else "slice"
     named = "" if base is None else f"<span>Base run: {safe_text(base.detail, 40)}, {safe_text(base.title, 24)}</span>"
-    cells, names = rows_of(len(matrix.cells), "cell"), rows_of(len(matrix.names), noun)
+    cells = rows_of(len(matrix.cells), "change")
+    coloured = "None has a colour"
+    if marked:
+        where = len({name for (name, _run), cell in matrix.cells.items() if cell.marked})
+        verb = "has" if marked == 1 else "have"
+        coloured = f"{marked:,} of {cells} {verb} a colour, in {where:,} of {rows_of(len(matrix.names), noun)}"
     return (
         f'<div class="legend">{named}<span><b class="up">▲ better</b> <b class="down">▼ worse</b> more than chance, '
-        f"corrected for all {cells} (Holm, 5 %)</span><span>{marked:,} of them in {names}</span></div>"
+        f"corrected for all {cells} (Holm, 5 %)</span><span>{coloured}</span></div>"
     )
 
 
@@ -185,9 +205,9 @@ def _cell(cell: Cell | None, key: str, late: bool) -> str:
     place = " class=late" if late else ""
     if cell is None:
         return f'<td{place}><span class="none" title="Not both runs have it.">–</span></td>'
-    change, tip = cell.delta.change, safe_text(cell.tip, 600)
+    change, meaning = cell.delta.change, safe_text(cell.meaning, 600)
     if not cell.flip:
-        return f'<td{place}><span class="none">0<span class="tip">{tip}</span></span></td>'
+        return f'<td{place}><span class="none">0<span class="tip">{meaning}</span></span></td>'
     css, mark, style = "", "", ""
     text = signed(change, 2)
     if cell.marked:
@@ -196,6 +216,17 @@ def _cell(cell: Cell | None, key: str, late: bool) -> str:
     elif not text.startswith(("+", "−")):
         css = " class=same"
     return (
-        f'<td{place}><button{css} data-pick="{key}"{style} aria-label="{tip}">{mark}{text}</button>'
-        f'<span class="tip" aria-hidden="true">{tip}</span></td>'
+        f'<td{place}><button{css} data-pick="{key}"{style} aria-label="{safe_text(cell.spoken, 700)}">{mark}{text}'
+        f'</button><span class="tip"><span aria-hidden="true">{meaning}</span>{_flips(cell, key)}</span></td>'
     )
+
+
+def _flips(cell: Cell, key: str) -> str:
+    """Write how many examples were fixed and how many broke, each a way to them: a click on the cell is only one."""
+    counts = "".join(
+        f'<button class="{flip}" data-pick="{key}:{flip}">{count:,} {flip}</button>'
+        if count
+        else f'<span class="{flip}">0 {flip}</span>'
+        for flip, count in cell.counts.items()
+    )
+    return f'<span class="flips">{counts}</span>'

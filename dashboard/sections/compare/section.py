@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from dashboard.evaluation.comparison import RunPair
 
 EXPLANATION = "What changed from another run to this one, and whether that is more than chance."
-NO_OTHER = "There is no other run to compare with; train one with `tagscope train --data FILE --parent RUN`."
+NO_OTHER = (
+    "There is no other run to compare with; train one with `tagscope train --data FILE --parent RUN`, or import a "
+    "model or predictions on the same rows with `tagscope import`."
+)
 REFUSED = " Choose another run above to compare with; what follows over several runs leaves out those that do not fit."
 
 
@@ -49,7 +52,7 @@ class CompareSection(EvaluatedSection):
     def __init__(self, run_id: str = "", **params: Any) -> None:
         super().__init__(run_id, **params)
         self._comparing, self._following, self._against = Worker(), Worker(), Worker()
-        self._before = ""
+        self._before = self._refusal = ""
         self._run = select("Compared with")
         self._problem, self._remarks = Message(), Message(kind="hint")
         self._verdict, self._changes = Verdict(self.state), Changes(self.state)
@@ -143,8 +146,8 @@ class CompareSection(EvaluatedSection):
         self._pair_place.loading = busy
 
     def _show(self, pair: RunPair | None, problem: str) -> None:
-        refusal = problem if pair is None else pair.refusal
-        self._problem.param.update(text=refusal + REFUSED if refusal else "", kind="problem")
+        self._refusal = problem if pair is None else pair.refusal
+        self._problem.param.update(text=self._refusal + REFUSED if self._refusal else "", kind="problem")
         self._remarks.text = "" if pair is None else " ".join(pair.remarks)
         self._pair_place.visible = pair is not None and pair.comparison is not None
         if pair is not None and pair.comparison is not None and self.evaluation is not None:
@@ -161,15 +164,17 @@ class CompareSection(EvaluatedSection):
         over, order, metric = str(runs.over), str(runs.order), str(runs.metric)
 
         def compute() -> Followed | str:
-            return follow_runs(self.catalogue, family_of(self.catalogue, after, before, over), order, metric)
+            family = family_of(self.catalogue, after, before, over)
+            return follow_runs(self.catalogue, family, after, before, order, metric)
 
         def show(found: Followed | str) -> None:
             self._runs_place.visible = True
             if isinstance(found, str):
                 self._refused.text = found
                 return
-            sentences = " ".join(found.history.left_out.values())
-            self._choice.show(found.family, (after, before), sentences)
+            # Why the base cannot be used stands at the top; said once is enough.
+            left_out = [one for one in found.history.left_out.values() if one != self._refusal]
+            self._choice.show(found.family, (after, before), " ".join(left_out))
             judged = (
                 f"Judged on {len(found.history.ids):,} examples by the labels of run {found.history.reference[:8]}."
             )
@@ -178,14 +183,14 @@ class CompareSection(EvaluatedSection):
             run(
                 self._against,
                 lambda: compare_runs(self.catalogue, found, before, order),
-                lambda matrices: self._show_matrices(matrices, after),
+                lambda matrices: self._show_matrices(matrices, after, (self._refusal, *left_out)),
                 working=self._wait_for_matrices,
             )
 
         run(self._following, compute, show, working=self._wait_for_runs)
 
-    def _show_matrices(self, matrices: Matrices, shown: str) -> None:
-        self._refused.text = matrices.remark
+    def _show_matrices(self, matrices: Matrices, shown: str, said: tuple[str, ...]) -> None:
+        self._refused.text = " ".join(remark for remark in matrices.remarks if remark not in said)
         self._tags.show(matrices.tags, matrices.heads, shown)
         self._slices.show(matrices.slices, matrices.heads, shown)
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import msgspec
-import numpy as np
 from panel.viewable import Viewer
 
 from dashboard.components.caption import Caption
@@ -19,14 +18,15 @@ from dashboard.text import plain_text, safe_text, unique_labels
 from dashboard.theme import palette
 from engine.evaluation.counts import count
 from engine.evaluation.estimates import Estimate, report
+from engine.evaluation.guard import guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import panel as pn
 
-    from dashboard.evaluation.comparison import RunHistory, RunPoint
     from dashboard.evaluation.evaluations import Evaluations
+    from dashboard.evaluation.history import RunHistory, RunPoint
     from dashboard.state import DashboardState
     from engine.evaluation.estimates import Report
 
@@ -172,7 +172,7 @@ def points_of(
     metric : str
         One of `METRICS`.
     evaluations
-        Compares each run with the reference, which F1 needs.
+        Where the answers of each run are, which F1 needs.
     name
         Names a `RunPoint`.
 
@@ -197,8 +197,9 @@ def _f1(evaluations: Evaluations, run_id: str, history: RunHistory, metric: str)
         if run_id == history.reference:
             kept[run_id] = evaluations.get(run_id).report
         else:
-            shared = evaluations.pair(run_id, history.reference).shared
-            kept[run_id] = report(count(shared.true.astype(np.int64), shared.before.astype(np.int64), shared.tags))
+            # As the history does: by the reference's labels, also where the run's own are newer.
+            shared = guard(evaluations.get(run_id).answers, evaluations.get(history.reference).answers, by_after=True)
+            kept[run_id] = report(count(shared.true, shared.before, shared.tags))
     judged = kept[run_id]
     return (judged.weighted if metric == "weighted F1" else judged.macro).f1
 

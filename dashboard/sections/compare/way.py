@@ -10,7 +10,7 @@ from param.parameterized import batch_call_watchers
 from dashboard.evaluation.selection import ExampleSelection, format_selection
 
 if TYPE_CHECKING:
-    from dashboard.evaluation.comparison import RunHistory
+    from dashboard.evaluation.history import RunHistory
     from dashboard.state import DashboardState
 
 
@@ -43,11 +43,11 @@ def show_course(
 ) -> None:
     """Show the examples that took a course, or were answered in a pattern, over the runs of a history.
 
-    The run on show becomes the one whose examples these are: another one may lack some of them.
+    The run on show becomes the one whose examples these are: another one may lack some of them. Meant are the runs as
+    they were drawn, in that order: what was chosen since may still be on its way.
     """
-    order = str(state.runs.order)
     over = tuple(point.run_id for point in history.points)
-    selection = ExampleSelection(course=course, pattern=pattern, true=true, over=over, order=order)
+    selection = ExampleSelection(course=course, pattern=pattern, true=true, over=over, by=history.reference)
     _show(state, selection, history.reference)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from dashboard.text import plain_text
 
 if TYPE_CHECKING:
-    from dashboard.evaluation.comparison import RunPoint
+    from dashboard.evaluation.history import RunPoint
     from engine.evaluation.comparison import Delta
 
 LEVEL = 0.05

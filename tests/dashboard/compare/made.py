@@ -7,8 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
-from dashboard.evaluation.comparison import history_of, pair_of
+from dashboard.evaluation.comparison import pair_of
 from dashboard.evaluation.evaluation import Evaluation
+from dashboard.evaluation.history import history_of, reference_for
 from engine.evaluation.answers import Answers
 
 LABELS = ("a", "b", "c")
@@ -43,8 +44,11 @@ class Runs:
     def pair(self, before: str, after: str):
         return pair_of(self.runs[before], self.runs[after], {})
 
-    def history(self, runs, order: str = "time"):
-        return history_of([self.runs[run_id] for run_id in runs], order, {}, {})
+    def history(self, runs, order: str | None = "time", reference: str = ""):
+        return history_of([self.runs[run_id] for run_id in runs], order, {}, {}, self.runs.get(reference))
+
+    def reference(self, runs, shown: str, base: str = "") -> str:
+        return reference_for([self.runs[run_id] for run_id in runs], self.runs[shown], self.runs.get(base), {})
 
     def relatives(self, _run_id: str) -> tuple[str, ...]:
         return self.run_ids

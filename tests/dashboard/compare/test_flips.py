@@ -132,6 +132,37 @@ def test_courses_tags_and_patterns_lead_to_their_rows(seed: int) -> None:
         assert (texts == pattern).sum() == count
 
 
+def test_a_listed_example_means_the_flip_that_is_listed_whatever_was_chosen_since(monkeypatch) -> None:
+    runs, state = Runs(12), DashboardState()
+    before, after = runs.run_ids[:2]
+    changes = Changes(state)
+    changes.show(runs.pair(before, after), runs.runs[after])
+    both = runs.both(before, after)
+    monkeypatch.setattr(changes, "_find", lambda: None)
+    # The list of the fixed ones is still on its way to the page.
+    changes._listed("flip:fixed")
+    changes._listed("all:")
+    assert shown(runs, state) == set(both["id"][both["was"] & ~both["now"]])
+    changes._listed("example:0")
+    assert state.examples.example in shown(runs, state)
+
+
+def test_a_pattern_means_the_runs_as_they_were_drawn_whatever_was_chosen_since() -> None:
+    runs, state = Runs(11), DashboardState()
+    drawn = tuple(reversed(runs.run_ids[:3]))
+    history = runs.history(drawn, None, runs.run_ids[2])
+    courses, patterns = Courses(state), patterns_of(history)
+    courses.show(history, by_tag_of(history), patterns)
+    # Both are still on their way to the page.
+    state.runs.param.update(order="version", over=",".join(runs.run_ids))
+    assert any(pattern != pattern[::-1] for pattern in patterns)
+    for pattern in patterns:
+        courses._pattern_picked(pattern)
+        meant = history.flips.pattern_rows([{"1": 1, "0": 0, "-": -1}[sign] for sign in pattern])
+        assert state.selection.run_id == runs.run_ids[2]
+        assert shown(runs, state) == set(history.ids[meant])
+
+
 def _course(row: pd.Series) -> str:
     answers = row.dropna().astype(int).tolist()
     changes = sum(one != other for one, other in pairwise(answers))

@@ -38,6 +38,15 @@ def html(section: CompareSection) -> str:
     return "\n".join([*shown, *(view.html for view in root.select(Clickable))])
 
 
+def judge_on_other_rows(folder: Path) -> None:
+    """Let a run be judged on what the others were trained on."""
+    path = folder / "predictions.parquet"
+    frame = pd.read_parquet(path)
+    swapped = frame["split"].map({"test": "train", "train": "test"}).fillna(frame["split"])
+    frame.assign(split=swapped).to_parquet(path, index=False)
+    seal(folder, read_manifest(folder))
+
+
 def test_every_part_shows_the_demo_runs_and_follows_them(catalogue: Catalogue) -> None:
     state = DashboardState()
     section = CompareSection(state=state, catalogue=catalogue)
@@ -94,21 +103,46 @@ def test_a_refusal_says_why_and_what_to_do_and_the_other_runs_are_followed(demo_
     catalogue = Catalogue(load_settings(), open_store())
     run_id = catalogue.default_run()
     base = catalogue.earlier_run(run_id)
-    folder = demo_home / "data" / "runs" / base
-    path = folder / "predictions.parquet"
-    frame = pd.read_parquet(path)
-    # Judged on what the other one was trained on.
-    swapped = frame["split"].map({"test": "train", "train": "test"}).fillna(frame["split"])
-    frame.assign(split=swapped).to_parquet(path, index=False)
-    seal(folder, read_manifest(folder))
+    judge_on_other_rows(demo_home / "data" / "runs" / base)
     section = CompareSection(run_id, catalogue=Catalogue(load_settings(), open_store()))
     assert "cannot be compared" in section._problem.text
     assert "--parent" in section._problem.text
     assert "Choose another run above" in section._problem.text
     assert not section._pair_place.visible
     assert section._runs_place.visible
-    assert "cannot be compared" in section._refused.text
     assert len(section._timeline._points) == 2
+    assert base in section._choice._left_out.text
+    # Nothing is said twice.
+    said = section._problem.text + section._choice._left_out.text + section._refused.text
+    sentences = [one for one in said.split(". ") if "cannot be compared" in one]
+    assert len(sentences) == len(set(sentences)) >= 1
+    assert "No other run can be compared with the base run." in section._tags._table.html
+
+
+def test_a_newer_run_on_other_rows_does_not_empty_what_is_followed(demo_home: Path) -> None:
+    newest, shown, base = (entry.run_id for entry in Catalogue(load_settings(), open_store()).runs())
+    judge_on_other_rows(demo_home / "data" / "runs" / newest)
+    catalogue = Catalogue(load_settings(), open_store())
+    assert catalogue.evaluations.pair(base, shown).comparison is not None
+    state = DashboardState()
+    section = CompareSection(shown, state=state, catalogue=catalogue)
+    assert [point.run_id for point in section._timeline._points] == [base, shown]
+    assert f"labels of run {shown[:8]}" in section._timeline._remark
+    assert newest in section._choice._left_out.text
+    assert "cannot be compared" in section._choice._left_out.text
+    # What is clicked is what was counted, and stays so while another run is on show.
+    courses = section._courses
+    assert courses._history is not None
+    for course, count in courses._history.flips.counts().items():
+        courses._course_picked(course)
+        assert state.selection.run_id == shown
+        meant = parse_selection(state.examples.examples)
+        assert len(catalogue.evaluations.get(shown).positions(meant)) == count
+        assert len(catalogue.evaluations.get(base).positions(meant)) == count
+    # Whoever looks at the newest run has it alone, and is told of the others: of its base at the top.
+    state.selection.run_id = newest
+    assert [point.run_id for point in section._timeline._points] == [newest]
+    assert shown in section._problem.text
     assert base in section._choice._left_out.text
 
 
