@@ -189,7 +189,7 @@ class Coverage:
             return np.zeros(len(under), np.int64)
         if self._wrong_below is None:
             raise DataError("The model has no tag `other`, so a row below the threshold is rejected.")
-        return self._wrong_below[under].astype(np.int64)
+        return np.asarray(self._wrong_below[under], np.int64)
 
 
 def checked_confidence(confidence: ArrayLike, right: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
