@@ -100,6 +100,17 @@ class Listing(msgspec.Struct, frozen=True, eq=False):
         entries = (*((self.apart,) if self.apart else ()), *self.entries)
         return next((entry for entry in entries if entry.example.id == self.wanted.example), None)
 
+    def row_of(self, text: str) -> int | None:
+        """Return the position that a click names, if it is one of these examples.
+
+        A click can come late, when those of another selection or of another run are listed.
+        """
+        if not (text.isascii() and text.isdecimal() and len(text) < 10):
+            return None
+        row = int(text)
+        is_apart = self.apart is not None and self.apart.example.row == row
+        return row if is_apart or bool((self.rows == row).any()) else None
+
 
 def find(evaluation: Evaluation, wanted: Wanted, before: Listing | None = None) -> Listing:
     """Find the examples that the state means; what of it cannot be used is a sentence, and the rest works.
