@@ -73,7 +73,7 @@ class MetricCards(Viewer):
         super().__init__(**params)
         # What is only looked at needs no script of its own.
         self._buttons = None if on_pick is None else Clickable(CSS + _BUTTON_CSS, on_pick=on_pick)
-        self._pane = markup("", CSS)
+        self._pane = markup("", CSS) if self._buttons is None else None
         self._view = stack(self._buttons or self._pane)
         self._update()
         self.param.watch(self._update, ["cards", "small"])
@@ -85,7 +85,7 @@ class MetricCards(Viewer):
     def _update(self, *_events: object) -> None:
         if self._buttons is not None:
             self._buttons.html = cards_html(self.cards, small=self.small, buttons=True)
-        else:
+        elif self._pane is not None:
             self._pane.object = cards_html(self.cards, small=self.small)
 
 

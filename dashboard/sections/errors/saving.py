@@ -31,7 +31,8 @@ FINDINGS = "remarks"
 """The part of what is known that proposed tags and notes come from."""
 WAITING = "Looking for findings first …"
 _CSS = f"""
-p {{ font-size: 13px; line-height: 1.5; color: {colour("muted")}; max-width: 300px; min-height: 19px; }}
+p {{ font-size: 13px; line-height: 1.5; color: {colour("muted")}; width: 230px;
+  min-height: 39px; }}
 button {{ text-decoration: underline; text-underline-offset: 2px; }}
 button:hover {{ color: {colour("accent")}; }}
 """
@@ -94,14 +95,14 @@ class Saving(Viewer):
             return (f"Without proposed tags and notes. {known.sentence}" if known.sentence else ""), ""
         status, waits = known.samples.findings.status, known.is_automatic(FINDINGS)
         if status.state == "done":
-            return "With the findings' proposed tags and notes.", ""
+            return "With the proposed tags and notes of the findings.", ""
         if status.state == "running":
-            until = "a file waits for them." if waits else "until then without proposed tags and notes."
+            until = "a file waits for them." if waits else "until then no proposed tags and notes."
             return f"Findings are being looked for; {until}", ""
         if status.state == "waiting" and waits:
-            return "With proposed tags and notes; findings are looked for first.", ""
+            return "With proposed tags and notes: findings are looked for first.", ""
         sentence, offer = self._knowledge.lack(FINDINGS)
-        why = "these need findings." if status.state == "waiting" else sentence
+        why = "they need findings." if status.state == "waiting" else sentence
         return f"Without proposed tags and notes: {why}", offer
 
     def _begin(self) -> None:

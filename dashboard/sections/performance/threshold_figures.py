@@ -38,10 +38,10 @@ def cards_of(at: AtThreshold, rows: int, below: Below, ratio: str) -> list[Card]
         unsure = ExampleSelection(confidence=unsure.confidence, other_below=at.threshold)
         rightly = at.others - at.others_wrong
         cards = [
-            _share("Keep their answer", at.coverage, rows),
+            _share("Coverage", at.coverage, rows),
             _share("Right of all", at.precision, rows),
             Card("Wrong answers", f"{at.wrong:,}", f"of {rows:,} rows", _key(wrong, at.wrong)),
-            Card("Become other", f"{at.others:,}", f"{rightly:,} of them rightly", _key(unsure, at.others)),
+            Card("Become other", f"{at.others:,}", f"{rightly:,} rightly", _key(unsure, at.others)),
         ]
         rejecting = "nothing is rejected"
     else:

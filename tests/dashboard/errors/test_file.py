@@ -97,7 +97,7 @@ def test_all_results_of_the_filter_are_in_the_file(
     expected = notes_of(visitor.section._knowledge.samples)
     assert table["note"].tolist() == [expected.get(name, "") for name in table["id"]]
     assert len(set(table["note"])) > 2
-    assert line(visitor) == "With the findings' proposed tags and notes."
+    assert line(visitor) == "With the proposed tags and notes of the findings."
 
 
 def test_checked_rows_are_in_a_file_of_their_own_until_others_are_chosen(visitor: Visitor) -> None:
@@ -233,14 +233,14 @@ def test_on_large_data_the_file_is_written_without_findings_which_a_button_begin
     visitor = visit()
     saving = visitor.section._saving
     rows = len(visitor.section.evaluation.dataset.frame)
-    said = f"Without proposed tags and notes: these need findings. Look for findings in {rows:,} rows"
+    said = f"Without proposed tags and notes: they need findings. Look for findings in {rows:,} rows"
     assert line(visitor) == said
     table = read(fetch(saving.all)[1])
     assert set(table["note"]) == set(table["proposed tag"]) == {""}
     assert visitor.section._knowledge.samples.findings.status.state == "waiting"
     assert line(visitor) == said
     saving.line.picked = {"key": "start", "count": 1}
-    assert line(visitor) == "With the findings' proposed tags and notes."
+    assert line(visitor) == "With the proposed tags and notes of the findings."
     assert set(read(fetch(saving.all)[1])["note"]) != {""}
 
 

@@ -86,13 +86,13 @@ def test_below_it_the_answer_is_other_unless_rejected_is_chosen(
     answer = frame["predicted_tag"].where(~below, OTHER)
     wrong = answer != frame["tag"]
     cards = {card.label: card for card in section.threshold._cards.cards}
-    assert list(cards) == ["Keep their answer", "Right of all", "Wrong answers", "Become other", "Cost per row"]
-    assert cards["Keep their answer"].value == f"{(~below).mean():.1%}"
+    assert list(cards) == ["Coverage", "Right of all", "Wrong answers", "Become other", "Cost per row"]
+    assert cards["Coverage"].value == f"{(~below).mean():.1%}"
     assert cards["Right of all"].value == f"{(~wrong).mean():.1%}"
     assert cards["Wrong answers"].value == f"{wrong.sum():,}"
     assert (cards["Become other"].value, cards["Become other"].note) == (
         f"{below.sum():,}",
-        f"{(below & ~wrong).sum():,} of them rightly",
+        f"{(below & ~wrong).sum():,} rightly",
     )
     assert cards["Cost per row"].value == f"{3 * wrong.mean():.3f}"
     press(section, "Wrong answers")
