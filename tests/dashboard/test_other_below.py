@@ -95,16 +95,18 @@ def test_a_threshold_that_is_none_is_one_sentence(text: str) -> None:
 
 
 def test_an_example_shows_the_answer_that_is_given_and_whose_place_it_takes() -> None:
-    frame = pd.DataFrame({"id": ["x", "y", "z"], "true": [OTHER, "b", "a"], "said": ["b", "b", "a"]})
-    run = evaluation(frame, ("a", OTHER, "b"), np.array([[0.3, 0.3, 0.4], [0.3, 0.3, 0.4], [0.9, 0.1, 0]], np.float32))
+    frame = pd.DataFrame({"id": ["x", "y", "z", "o"], "true": [OTHER, "b", "a", "a"], "said": ["b", "b", "a", OTHER]})
+    chances = [[0.3, 0.3, 0.4], [0.3, 0.3, 0.4], [0.9, 0.1, 0], [0.3, 0.4, 0.3]]
+    run = evaluation(frame, ("a", OTHER, "b"), np.array(chances, np.float32))
     chosen = format_selection(ExampleSelection(other_below=0.5))
     found = find(run, Wanted(chosen, example="x"))
-    assert [entry.instead for entry in found.entries] == [OTHER, OTHER, ""]
+    assert [entry.instead for entry in found.entries] == [OTHER, OTHER, "", ""]
     cards = re.findall(r"<header>.*?</header>", list_html(found))
     right, wrong = '<span class="tag right">', '<span class="tag wrong">'
     assert f"Rightly</span> {right}other</span> <span>instead of b, 40%</span>" in cards[0]
     assert f"{right}b</span> <span>· predicted</span> {wrong}other</span> <span>instead of b, 40%" in cards[1]
     assert f"Rightly</span> {right}a</span> <span>90%</span>" in cards[2]
+    assert f"predicted</span> {wrong}other</span> <span>40%</span>" in cards[3]
     table = list_html(found, table=True)
     assert '<td class="right">other <span class="instead">instead of b</span></td>' in table
     # Why the model answered so is asked of its own answer.

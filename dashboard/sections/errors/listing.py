@@ -34,8 +34,8 @@ class Entry(msgspec.Struct, frozen=True):
     """One example on the page.
 
     `truth` is the probability of the true tag and `rank` its place from 1; both None where nobody knows them.
-    `instead` is the answer that takes the place of the model's, where the selection has a threshold and this example
-    is below it; else empty.
+    `instead` is the answer that takes the place of the model's, where the selection has a threshold, this example is
+    below it and the model answers another one; else empty.
     """
 
     example: Example
@@ -196,7 +196,7 @@ def _entries(evaluation: Evaluation, rows: np.ndarray, selection: ExampleSelecti
     entries = []
     for one, there in zip(examples, known.tolist(), strict=True):
         below = one.confidence is not None and one.confidence < (selection.other_below or 0.0)
-        instead = OTHER if below and OTHER in evaluation.tags else ""
+        instead = OTHER if below and one.predicted != OTHER and OTHER in evaluation.tags else ""
         if chances is None or not there:
             entries.append(Entry(one, instead=instead))
         else:

@@ -43,7 +43,7 @@ _NOTHING = {
 }
 _REMARKS = {
     REJECTED: "By threshold: right answers below, wrong ones above them, rejected rows on top.",
-    OTHER: f"By threshold: right answers below, wrong ones above them; paler where the answer becomes {OTHER}.",
+    OTHER: f"By threshold: right answers below, wrong ones above; paler: answered {OTHER}.",
 }
 _COST_CSS = f"""
 p {{ font-size: 14px; line-height: 2; }}
