@@ -57,7 +57,10 @@ class SampleFilter(param.Parameterized):
 class FigureChoice(param.Parameterized):
     """How the Performance section shows a run's figures."""
 
-    threshold = param.String(default="", doc="Confidence below which nothing is answered, 0 to 1; empty: all answered.")
+    threshold = param.String(default="", doc="Confidence from which on a row keeps its answer, 0 to 1; empty: all do.")
+    below = param.String(
+        default="", doc="What the others are: rejected or other; empty: other where the run has that tag."
+    )
     cost = param.String(default="", doc="What a wrong answer costs, where a rejected row costs 1; empty: no costs.")
     confusion = param.String(default="counts", doc="What the confusion matrix shows: counts or rates.")
     bars = param.String(default="f1", doc="What tags and slices are sorted by: f1, precision, recall, support or name.")

@@ -6,17 +6,11 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from engine.errors import BundleError
 from engine.evaluation.ranking import Ranking
-from engine.runs.predictions import PROBABILITY_PREFIX
 
 if TYPE_CHECKING:
     from engine.evaluation.estimates import Estimate
-    from engine.runs.bundle import Bundle
 
 MOST_TOP = 5
 _ROWS_AT_ONCE = 20_000
@@ -88,39 +82,3 @@ def chances_of(probabilities: np.ndarray, true: np.ndarray) -> Chances:
         ranking.log_loss(),
         tuple(ranking.top(place + 1) for place in range(k)),
     )
-
-
-def read_probabilities(bundle: Bundle, ids: np.ndarray) -> np.ndarray | None:
-    """Read the probabilities of some rows, and nothing else of the predictions.
-
-    Parameters
-    ----------
-    bundle
-        A run whose predictions were read before, so that its columns are known to be there.
-    ids : numpy.ndarray
-        object of str, shape (n,).
-
-    Returns
-    -------
-    numpy.ndarray or None
-        float32, shape (n, labels); None where the run has none.
-
-    Raises
-    ------
-    engine.errors.BundleError
-        They cannot be read.
-    """
-    path = bundle.predictions_path()
-    names = [f"{PROBABILITY_PREFIX}{label}" for label in bundle.labels]
-    try:
-        if names[0] not in pq.read_schema(path).names:
-            return None
-        table = pq.read_table(path, columns=["id", *names])
-        known = pc.cast(table["id"], pa.large_string()).combine_chunks()
-        rows = pc.index_in(pa.array(ids, pa.large_string()), value_set=known).to_numpy(zero_copy_only=False)
-        matrix = np.empty((len(ids), len(names)), np.float32)
-        for place, name in enumerate(names):
-            matrix[:, place] = table[name].to_numpy()[rows]
-    except (OSError, pa.ArrowException, ValueError, TypeError, IndexError) as error:
-        raise BundleError(f"{path}: cannot be read ({error}); restore the run or train it again.") from None
-    return matrix

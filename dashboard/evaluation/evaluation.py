@@ -18,12 +18,14 @@ from dashboard.evaluation.selection import SelectionError
 from dashboard.job import Job
 from dashboard.shelf import Shelf
 from dashboard.text import plain_text
+from engine.dataset.fields import OTHER
 from engine.errors import DataError, TagscopeError
 from engine.evaluation.calibration import Calibration, calibration
 from engine.evaluation.counts import Counts, count, count_slices
 from engine.evaluation.coverage import Coverage
 from engine.evaluation.estimates import Estimate, Report, proportion, report
 from engine.evaluation.outcomes import Outcomes, outcomes
+from engine.evaluation.probabilities import bounded
 from engine.evaluation.slices_file import all_slices
 
 if TYPE_CHECKING:
@@ -164,8 +166,11 @@ class Evaluation:
 
         def make() -> tuple[Outcomes, Chances | None]:
             matrix = self._read()
-            found = outcomes(self.true, self.predicted, self.tags, matrix)
-            return found, None if matrix is None else chances_of(matrix, self.true)
+            if matrix is None:
+                return outcomes(self.true, self.predicted, self.tags), None
+            # Here, where run, rows and tags have names; what is computed of it asks again and finds nothing.
+            matrix = bounded(matrix, run=self.run_id, ids=self.ids, labels=self.labels)
+            return outcomes(self.true, self.predicted, self.tags, matrix), chances_of(matrix, self.true)
 
         return self._kept.keep("answered", make)
 
@@ -186,7 +191,12 @@ class Evaluation:
     @property
     def coverage(self) -> Coverage:
         """Coverage and precision by threshold; raises as `confidence`."""
-        return self._kept.keep("coverage", lambda: Coverage(self.confidence, self.correct))
+
+        def make() -> Coverage:
+            other = self.true == self.labels.index(OTHER) if OTHER in self.labels else None
+            return Coverage(self.confidence, self.correct, other)
+
+        return self._kept.keep("coverage", make)
 
     @property
     def calibration(self) -> Calibration:
@@ -204,7 +214,7 @@ class Evaluation:
         matrix = self._read()
         if matrix is None:
             raise DataError(_NO_PROBABILITIES.format(self.run_id))
-        return matrix
+        return bounded(matrix, run=self.run_id, ids=self.ids, labels=self.labels)
 
     # Slices
 

@@ -190,9 +190,9 @@ class Evaluations:
         return bundle.run_id, (self._runs.datasets_dir / digest / "dataset.json").is_file()
 
     def _make(self, bundle: Bundle) -> Evaluation:
-        from dashboard.evaluation.chances import read_probabilities
         from dashboard.evaluation.evaluation import Evaluation
         from engine.pipeline.answers import read_answers
+        from engine.runs.predictions import read_probabilities
 
         digest = bundle.manifest.dataset.digest
         dataset, places, remarks = None, None, []

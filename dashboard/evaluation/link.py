@@ -43,6 +43,7 @@ def evaluation_fields(
             check_run(run_id)
 
     one_of = {
+        "below": ["rejected", "other"],
         "confusion": ["counts", "rates"],
         "bars": ["f1", "precision", "recall", "support", "name"],
         "order": ["time", "git tag", "version"],
@@ -57,6 +58,7 @@ def evaluation_fields(
 
     return [
         Field("threshold", figures, "threshold", _check_number("threshold", 0.0, 1.0)),
+        choice("below", figures, "below"),
         Field("cost", figures, "cost", _check_number("cost", 0.0, 1e6)),
         choice("confusion", figures, "confusion"),
         choice("bars", figures, "bars"),

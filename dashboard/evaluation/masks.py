@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dashboard.evaluation.selection import NO_TAG, OF_TAGS, SelectionError, weak_name
+from dashboard.evaluation.selection import NO_TAG, OF_TAGS, SelectionError, Span, weak_name
 from dashboard.text import plain_text
+from engine.dataset.fields import OTHER
 
 if TYPE_CHECKING:
     from dashboard.evaluation.evaluation import Evaluation
-    from dashboard.evaluation.selection import ExampleSelection, Span
+    from dashboard.evaluation.selection import ExampleSelection
 
 
 def mask_of(run: Evaluation, selection: ExampleSelection) -> np.ndarray:
@@ -23,20 +24,23 @@ def mask_of(run: Evaluation, selection: ExampleSelection) -> np.ndarray:
         The selection names what this run does not have; one sentence says what.
     """
     met = np.ones(run.rows, bool)
+    predicted, correct, below = _answers(run, selection.other_below)
     if selection.true:
         met &= run.true == run.code(selection.true)
     if selection.predicted:
         none = selection.predicted == NO_TAG and NO_TAG not in run.tags
-        met &= run.predicted == (len(run.tags) if none else run.code(selection.predicted))
+        met &= predicted == (len(run.tags) if none else run.code(selection.predicted))
     if selection.outcome in OF_TAGS:
-        met &= _of_tag(run, selection.outcome, run.code(selection.tag))
+        met &= _of_tag(run.true, predicted, selection.outcome, run.code(selection.tag))
     elif selection.outcome in ("correct", "wrong"):
-        met &= run.correct == (selection.outcome == "correct")
+        met &= correct == (selection.outcome == "correct")
     elif selection.outcome:
         met &= run.outcomes.mask(selection.outcome)  # type: ignore[arg-type]
+        if below is not None:
+            met &= ~below
     if selection.tag and selection.outcome not in OF_TAGS and not selection.flip:
         code = run.code(selection.tag)
-        met &= (run.true == code) | (run.predicted == code)
+        met &= (run.true == code) | (predicted == code)
     if selection.confidence is not None:
         met &= within(run.confidence, selection.confidence)
     if selection.weak:
@@ -62,8 +66,18 @@ def within(confidence: np.ndarray, span: Span) -> np.ndarray:
     return np.asarray(low & high)
 
 
-def _of_tag(run: Evaluation, kind: str, code: int) -> np.ndarray:
-    is_true, is_answer = run.true == code, run.predicted == code
+def _answers(run: Evaluation, other_below: float | None) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Return codes of the answers, whether they are right, and which are `other` because of the threshold, if any."""
+    if other_below is None:
+        return run.predicted, run.correct, None
+    other = run.code(OTHER)
+    below = within(run.confidence, Span(0.0, other_below, below=True))
+    predicted = np.where(below, other, run.predicted)
+    return predicted, predicted == run.true, below
+
+
+def _of_tag(true: np.ndarray, predicted: np.ndarray, kind: str, code: int) -> np.ndarray:
+    is_true, is_answer = true == code, predicted == code
     if kind == "tp":
         return np.asarray(is_true & is_answer)
     return np.asarray(is_answer & ~is_true if kind == "fp" else is_true & ~is_answer)

@@ -11,6 +11,7 @@ import re
 import msgspec
 
 from dashboard.text import plain_text
+from engine.dataset.fields import OTHER
 from engine.errors import TagscopeError
 
 ALL = "all"
@@ -26,8 +27,9 @@ LONGEST = 20_000
 
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 _SPAN = re.compile(r"([\[(])([0-9.e+-]{1,30}),([0-9.e+-]{1,30})([\])])")
+_NUMBER = re.compile(r"[0-9.e+-]{1,30}")
 _PATTERN = re.compile(r"[10-]{1,60}")
-_KEYS = {"slice_name": "slice"}
+_KEYS = {"slice_name": "slice", "other_below": "other-below"}
 # What a text must not hold: a link cannot carry it.
 _UNUSABLE = re.compile("[\x00\ud800-\udfff]")
 
@@ -92,6 +94,9 @@ class ExampleSelection(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=
         The name of a weak slice, as `weak_name` gives it.
     confidence : Span, optional
         Probability of the answer.
+    other_below : float, optional
+        A threshold as the predictor has it: where the probability of the answer is below it, the answer counts as
+        `other`, in `outcome`, `tag` and `predicted`. Such an answer is neither confidently wrong nor nearly right.
     flip, against : str
         From the run `against` to the one on show: ``fixed``, ``broken``, ``both right``, ``both wrong``; only the rows
         on which the two can be compared.
@@ -123,6 +128,7 @@ class ExampleSelection(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=
     slice_name: str = ""
     weak: str = ""
     confidence: Span | None = None
+    other_below: float | None = None
     flip: str = ""
     against: str = ""
     course: str = ""
@@ -161,6 +167,12 @@ class ExampleSelection(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=
         span = self.confidence
         if span is not None and not (math.isfinite(span.low) and math.isfinite(span.high) and span.low <= span.high):
             raise SelectionError(f"The examples' range of confidence “{span.text}” is none; write it as [0.8,0.9].")
+        if self.other_below is not None and not 0 <= self.other_below <= 1:
+            raise SelectionError(f"The examples' threshold “{self.other_below!r}” is none; give a number from 0 to 1.")
+        if self.other_below is not None and (self.flip or self.course or self.pattern):
+            raise SelectionError(
+                "What became of examples between runs has no threshold; leave out the flip or the threshold."
+            )
         for name in ("tag", "true", "predicted", "slice_name", "weak"):
             if _UNUSABLE.search(getattr(self, name)):
                 raise SelectionError(
@@ -179,6 +191,7 @@ class ExampleSelection(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=
             f"slice {self.slice_name}" if self.slice_name else "",
             f"rows {self.weak}" if self.weak else "",
             f"confidence {_spoken(self.confidence)}" if self.confidence is not None else "",
+            f"answers below {self.other_below:.4g} counted as {OTHER}" if self.other_below is not None else "",
             f"{self.flip} since run {self.against[:8]}" if self.flip in ("fixed", "broken") else "",
             f"{self.flip}, here and in run {self.against[:8]}" if self.flip.startswith("both") else "",
             f"{self.course} over the runs" if self.course else "",
@@ -197,6 +210,8 @@ def format_selection(selection: ExampleSelection) -> str:
     for name, value in ((name, getattr(selection, name)) for name in selection.__struct_fields__):
         if isinstance(value, Span):
             parts.append(f"{name}:{value.text}")
+        elif isinstance(value, float):
+            parts.append(f"{_KEYS.get(name, name)}:{float(value)!r}")
         elif isinstance(value, tuple):
             parts += [f"{name}:{','.join(value)}"] if value else []
         elif value and (name, value) != ("order", "time"):
@@ -258,6 +273,11 @@ def _split(text: str) -> list[str]:
 def _value(key: str, value: str) -> object:
     if key == "over":
         return tuple(value.split(","))
+    if key == _KEYS["other_below"]:
+        try:
+            return float(value) if _NUMBER.fullmatch(value) else math.nan
+        except ValueError:
+            return math.nan
     if key != "confidence":
         return value
     match = _SPAN.fullmatch(value)

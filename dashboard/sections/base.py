@@ -94,8 +94,10 @@ def follow(job: Job[Any], worker: Worker, show: Callable[[], None]) -> None:
     """Call `show` now and then, as long as a job goes on, and once more when it is over."""
 
     def look(_nothing: object) -> None:
+        # Asked before: a job that ends in between is shown once more.
+        is_over = job.status.is_over
         show()
-        if not job.status.is_over:
+        if not is_over:
             worker.run(lambda: None, look, pause=POLL_SECONDS)
 
     if has_loop():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 
 from engine.errors import DataError
+from engine.evaluation.probabilities import bounded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -146,7 +147,7 @@ def outcomes(
     Raises
     ------
     DataError
-        If a probability is missing or is no number.
+        If a probability is missing or not between 0 and 1 (but for rounding).
     ValueError
         If the shapes or codes do not belong together.
 
@@ -167,10 +168,7 @@ def outcomes(
         return Outcomes(true, predicted, tags, correct)
     if probabilities.ndim != 2 or probabilities.shape[0] != len(true) or probabilities.shape[1] > len(tags):
         raise ValueError(f"probabilities of shape {probabilities.shape} for {len(true)} rows and {len(tags)} tags")
-    # One sum instead of a mask of all cells: any NaN or infinity makes it one.
-    if not np.isfinite(probabilities.sum(dtype=np.float64)):
-        row = int(np.flatnonzero(~np.isfinite(probabilities).all(axis=1))[0])
-        raise DataError(f"Row {row} has a probability that is no number (NaN or infinite); predict it again.")
+    probabilities = bounded(probabilities)
     columns = probabilities.shape[1]
     known = predicted < columns
     confidence = np.zeros(len(true), dtype=np.float32)

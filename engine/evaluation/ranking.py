@@ -8,6 +8,7 @@ import numpy as np
 
 from engine.errors import DataError
 from engine.evaluation.estimates import Estimate, proportion
+from engine.evaluation.probabilities import bounded
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -36,7 +37,7 @@ class Ranking:
     Raises
     ------
     DataError
-        If the lengths differ, or a probability is missing (NaN) or not between 0 and 1.
+        If the lengths differ, or a probability is missing (NaN) or not between 0 and 1 (but for rounding).
 
     Examples
     --------
@@ -161,11 +162,4 @@ def _checked(probabilities: ArrayLike, true: ArrayLike) -> tuple[np.ndarray, np.
         raise DataError(f"The true tag {int(codes.min())} is no column; give whole numbers from 0.")
     if values.dtype not in (np.float32, np.float64):
         values = values.astype(np.float64)
-    if values.size:
-        lowest, highest = values.min(), values.max()
-        if np.isnan(lowest):
-            row = int(np.isnan(values).any(axis=1).argmax()) + 1
-            raise DataError(f"A probability is missing (NaN) in row {row:,}; leave such rows out before judging.")
-        if lowest < 0 or highest > 1:
-            raise DataError(f"A probability is {lowest if lowest < 0 else highest:g}; they lie between 0 and 1.")
-    return values, codes.astype(np.int64)
+    return bounded(values), codes.astype(np.int64)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from engine.errors import BundleError
@@ -98,3 +99,39 @@ def read_predictions(bundle: Bundle, *, probabilities: bool = True) -> pd.DataFr
 def probability_matrix(frame: pd.DataFrame, labels: Sequence[str]) -> np.ndarray:
     """Return the probabilities of a predictions frame: float32, rows x labels, columns in the order of `labels`."""
     return frame[[f"{PROBABILITY_PREFIX}{label}" for label in labels]].to_numpy(dtype=np.float32)
+
+
+def read_probabilities(bundle: Bundle, ids: np.ndarray) -> np.ndarray | None:
+    """Read the probabilities of some rows, and nothing else of the predictions.
+
+    Parameters
+    ----------
+    bundle
+        A run whose predictions were read before, so that its columns are known to be there.
+    ids : numpy.ndarray
+        object of str, shape (n,).
+
+    Returns
+    -------
+    numpy.ndarray or None
+        float32, shape (n, labels); None where the run has none.
+
+    Raises
+    ------
+    engine.errors.BundleError
+        They cannot be read.
+    """
+    path = bundle.predictions_path()
+    names = [f"{PROBABILITY_PREFIX}{label}" for label in bundle.labels]
+    try:
+        if names[0] not in pq.read_schema(path).names:
+            return None
+        table = pq.read_table(path, columns=["id", *names])
+        known = pc.cast(table["id"], pa.large_string()).combine_chunks()
+        rows = pc.index_in(pa.array(ids, pa.large_string()), value_set=known).to_numpy(zero_copy_only=False)
+        matrix = np.empty((len(ids), len(names)), np.float32)
+        for place, name in enumerate(names):
+            matrix[:, place] = table[name].to_numpy()[rows]
+    except (OSError, pa.ArrowException, ValueError, TypeError, IndexError) as error:
+        raise BundleError(f"{path}: cannot be read ({error}); restore the run or train it again.") from None
+    return matrix

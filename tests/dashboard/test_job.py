@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
 
-from dashboard.job import Job
+from dashboard.job import Job, Status
+from dashboard.sections.base import follow
 from engine.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def test_it_is_done_once_and_tells_how_far_it_is() -> None:
@@ -63,3 +70,22 @@ def test_any_other_mistake_ends_the_waiting_too() -> None:
     job.wait(10)
     assert job.status.state == "failed"
     assert "log" in job.status.sentence
+
+
+def test_a_job_that_ends_while_it_is_looked_at_is_looked_at_once_more() -> None:
+    job = SimpleNamespace(status=Status("running"))
+    seen: list[str] = []
+
+    class AtOnce:
+        def run(self, compute: Callable[[], None], show: Callable[[None], None], **_options: object) -> None:
+            show(compute())
+
+    def look() -> None:
+        seen.append(job.status.state)
+        job.status = Status("done")
+
+    async def visit() -> None:
+        follow(job, AtOnce(), look)
+
+    asyncio.run(visit())
+    assert seen == ["running", "done"]

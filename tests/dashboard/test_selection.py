@@ -45,6 +45,8 @@ def selections(draw: st.DrawFn) -> ExampleSelection:
         values |= {"course": draw(st.sampled_from(COURSES)), "over": tuple(draw(st.lists(RUNS, max_size=4)))}
         values |= {"order": draw(st.sampled_from(ORDERS)), "pattern": draw(st.text("01-", max_size=5))}
         values |= {"by": draw(RUNS | st.just(""))}
+    if not values.keys() & {"flip", "course"}:
+        values["other_below"] = draw(st.none() | st.floats(0, 1))
     return ExampleSelection(**values)
 
 

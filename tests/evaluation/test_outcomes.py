@@ -71,8 +71,16 @@ def test_a_float32_at_the_threshold_counts_as_confident() -> None:
 def test_a_probability_that_is_no_number_is_refused_by_its_row(value: float) -> None:
     probabilities = np.full((3, 2), 0.5, dtype=np.float32)
     probabilities[1, 0] = value
-    with pytest.raises(DataError, match="Row 1 has a probability that is no number"):
+    with pytest.raises(DataError, match=r"A probability is (missing \(NaN\)|inf) in row 2[;,]"):
         outcomes(np.zeros(3, int), np.zeros(3, int), ["a", "b"], probabilities)
+
+
+def test_a_probability_that_rounding_moved_beyond_one_is_one() -> None:
+    probabilities = np.array([[1.0000002, 0.0], [0.5, 0.5]], dtype=np.float32)
+    found = outcomes(np.array([1, 0]), np.array([0, 0]), ["a", "b"], probabilities)
+    assert found.confidence is not None
+    assert found.confidence.tolist() == [1.0, 0.5]
+    assert probabilities[0, 0] > 1, "what was given stays as it is"
 
 
 def test_what_cannot_be_said_is_said_so() -> None:

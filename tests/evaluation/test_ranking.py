@@ -60,9 +60,9 @@ def test_a_tag_that_the_model_does_not_know_is_never_found_and_has_no_probabilit
 def test_what_cannot_be_ranked_is_refused_with_a_sentence() -> None:
     with pytest.raises(DataError, match=r"A probability is missing \(NaN\) in row 2; leave"):
         Ranking([[0.5, 0.5], [0.5, np.nan]], [0, 1])
-    with pytest.raises(DataError, match=r"A probability is 1\.5; they lie"):
+    with pytest.raises(DataError, match=r"A probability is 1\.5 in row 1; probabilities lie"):
         Ranking([[1.5, 0.5]], [0])
-    with pytest.raises(DataError, match=r"A probability is -0\.5; they lie"):
+    with pytest.raises(DataError, match=r"A probability is -0\.5 in row 1; probabilities lie"):
         Ranking([[-0.5, 0.5]], [0])
     with pytest.raises(DataError, match=r"shape \(1, 2\) do not fit 2 true tags"):
         Ranking([[0.5, 0.5]], [0, 1])

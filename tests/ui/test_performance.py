@@ -75,6 +75,32 @@ def test_every_kind_of_figure_leads_to_its_rows(
         )
 
 
+def test_the_cards_of_the_threshold_lead_to_their_rows_by_mouse_and_by_keyboard(
+    demo_server: str, visit: Visit, evaluation: Evaluation, truth: pd.DataFrame
+) -> None:
+    visit.open(f"{demo_server}/app?threshold=0.6")
+    is_kept = truth["confidence"].astype(float) >= 0.6
+    cards = sheet(visit.section("performance"), "Confidence threshold")
+    expect(cards.get_by_role("group", name="Below it the answer is")).to_have_count(0)
+    for name, mask in (("Wrong answers", is_kept & ~truth["right"]), ("Rejected", ~is_kept)):
+        visit.section("performance")
+        card = cards.get_by_role("button", name=re.compile(f"^{name}: {mask.sum()} of"))
+        if name == "Rejected":
+            # Anywhere on the card, as on its name: the button lies over all of it.
+            title = card.locator("xpath=ancestor::div[1]").locator("dt")
+            title.evaluate("element => element.scrollIntoView({block: 'center'})")
+            title.click(force=True)
+        else:
+            card.focus()
+            visit.page.keyboard.press("Enter")
+        ids = set(truth["id"][mask])
+        visit.page.wait_for_url(
+            lambda url, ids=ids: set(evaluation.ids[evaluation.mask(parse_selection(examples_of(url)))]) == ids
+        )
+        shown = visit.page.locator(".section-errors .ts-shown").last
+        expect(shown).to_contain_text(re.compile(rf"\b{mask.sum()}\b"))
+
+
 def test_threshold_sort_and_cells_are_kept_in_the_url(demo_server: str, visit: Visit) -> None:
     visit.open(demo_server)
     performance = visit.section("performance")

@@ -164,5 +164,8 @@ class Chooser(Viewer):
         if name == "sort":
             self._chosen.sort = value
         elif name == "tag":
-            tag = self._evaluation.tags[int(value)] if value else ""
+            tags = {str(code): tag for code, tag in enumerate(self._evaluation.tags)}
+            if value and value not in tags:
+                return  # chosen of another run, a moment ago
+            tag = tags.get(value, "")
             self._chosen.examples = format_selection(with_tag(self._listing.selection, tag))

@@ -39,6 +39,7 @@ _GROUPS = {
     "slice_name": ("slice_name",),
     "weak": ("weak",),
     "confidence": ("confidence",),
+    "other_below": ("other_below",),
     "flip": ("flip", "against"),
     "course": ("course", "pattern", "over", "order"),
 }
@@ -102,7 +103,8 @@ def count_kinds(evaluation: Evaluation, selection: ExampleSelection) -> dict[str
     counts: dict[str, int | None] = {}
     for kind in kinds_of(selection):
         try:
-            counts[kind] = int((base & evaluation.mask(ExampleSelection(outcome=kind, tag=tag))).sum())
+            one = ExampleSelection(outcome=kind, tag=tag, other_below=selection.other_below)
+            counts[kind] = int((base & evaluation.mask(one)).sum())
         except TagscopeError:
             if not kind:
                 raise

@@ -2,39 +2,65 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, TextIO
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TextIO, TypeVar
 
 import param
 from panel.custom import JSComponent
 
 from dashboard.components.work import Worker
-from dashboard.sections.base import run
+from dashboard.sections.base import follow, run
 from dashboard.theme import HTML_CSS, colour
 from engine.errors import TagscopeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dashboard.job import Job
+
+Value = TypeVar("Value")
 CHARACTERS = 400_000
 """Of one piece: a few milliseconds of the event loop and far below the limit of the websocket's messages."""
 
 
-class Download(JSComponent):
-    """Saves what `make` writes.
-
-    The file is written and read in threads; the event loop only passes on one piece after the other, so that a million
-    rows keep nobody waiting, and neither side holds all of it as one text.
+class Order(NamedTuple):
+    """What a press of the button asks for; all of it as it was when it was pressed.
 
     Parameters
     ----------
-    make
-        Runs in a thread when the button is pressed: returns the name of the file and the file, open at its beginning.
-        What it raises as a `TagscopeError` is said below the button.
+    write
+        Runs in a thread: returns the name of the file and the file, open at its beginning.
+    first
+        Runs in a thread: returns work to wait for before, None for none.
+    begin
+        Begins that work, on the event loop.
+    waiting
+        Words of the button until it is done.
+    """
+
+    write: Callable[[], tuple[str, TextIO]]
+    first: Callable[[], Job[Any] | None] = lambda: None
+    begin: Callable[[], None] = lambda: None
+    waiting: str = "The file is being prepared …"
+
+
+class Download(JSComponent):
+    """Saves what was ordered.
+
+    The file is written and read in threads; the event loop only passes on one piece after the other, so that a million
+    rows keep nobody waiting, and neither side holds all of it as one text. Work that comes first is followed rather
+    than waited for in a thread: there are few of these for all visitors.
+
+    Parameters
+    ----------
+    order
+        Called on the event loop when the button is pressed. What it and its functions raise as a `TagscopeError` is
+        said below the button.
     """
 
     label = param.String(default="Download", doc="Words of the button; shown as text.")
     disabled = param.Boolean(default=False, doc="Whether there is nothing to save.")
     sentence = param.String(default="", doc="Why it failed; shown as text.")
+    waiting = param.String(default="", doc="What is done first, in the words of the button; empty: nothing.")
     asked = param.Integer(default=0, doc="Grows with each press.")
     taken = param.Integer(default=0, doc="How many pieces the browser has taken of what was asked for last.")
     piece = param.Dict(default={}, doc="asked, number (from 0), name, text, and whether it is the last.")
@@ -48,7 +74,7 @@ class Download(JSComponent):
       root.append(button, said)
       let parts = null
       const label = () => {
-        button.textContent = parts === null ? model.label : "The file is being written …"
+        button.textContent = parts === null ? model.label : (model.waiting || "The file is being written …")
         button.setAttribute("aria-disabled", String(model.disabled || parts !== null))
         said.textContent = model.sentence
       }
@@ -81,7 +107,7 @@ class Download(JSComponent):
         if (model.sentence) { parts = null }
         label()
       })
-      for (const name of ["label", "disabled"]) { model.on(name, label) }
+      for (const name of ["label", "disabled", "waiting"]) { model.on(name, label) }
       label()
       return root
     }
@@ -99,9 +125,9 @@ class Download(JSComponent):
         """,
     ]
 
-    def __init__(self, make: Callable[[], tuple[str, TextIO]], **params: Any) -> None:
+    def __init__(self, order: Callable[[], Order], **params: Any) -> None:
         super().__init__(margin=0, **params)
-        self._make = make
+        self._order = order
         self._worker = Worker()
         self._file: TextIO | None = None
         self._name = ""
@@ -110,22 +136,49 @@ class Download(JSComponent):
 
     def _begin(self, _event: object) -> None:
         self._close()
-        self.sentence = ""
+        self.param.update(sentence="", waiting="")
+        try:
+            order = self._order()
+        except TagscopeError as error:
+            self.sentence = str(error)
+            return
 
-        def compute() -> tuple[str, TextIO] | str:
-            try:
-                return self._make()
-            except TagscopeError as error:
-                return str(error)
-
-        def show(made: tuple[str, TextIO] | str) -> None:
-            if isinstance(made, str):
-                self.sentence = made
+        def show(job: Job[Any] | None) -> None:
+            if job is None:
+                self._write(order)
                 return
+            self.waiting = order.waiting
+            order.begin()
+            job.start()
+            # By the same worker: what is asked for anew ends it.
+            follow(job, self._worker, lambda: self._write(order) if job.status.is_over else None)
+
+        self._run(order.first, show)
+
+    def _write(self, order: Order) -> None:
+        def show(made: tuple[str, TextIO]) -> None:
+            self.waiting = ""
             self._name, self._file = made
             self._send(0)
 
-        run(self._worker, compute, show)
+        self._run(order.write, show)
+
+    def _run(self, compute: Callable[[], Value], show: Callable[[Value], None]) -> None:
+        """Compute in a thread; what fails is said."""
+
+        def caught() -> Value | TagscopeError:
+            try:
+                return compute()
+            except TagscopeError as error:
+                return error
+
+        def show_or_say(found: Value | TagscopeError) -> None:
+            if isinstance(found, TagscopeError):
+                self.param.update(sentence=str(found), waiting="")
+            else:
+                show(found)
+
+        run(self._worker, caught, show_or_say)
 
     def _go_on(self, event: Any) -> None:
         if event.new and self._file is not None:

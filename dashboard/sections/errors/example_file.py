@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dashboard.samples import Samples
 
 COLUMNS = ("id", "text", "tag", "predicted tag", "probability", "proposed tag", "note")
+MARK = "\ufeff"
 _ROWS_AT_ONCE = 5_000
 
 
@@ -36,7 +37,8 @@ def write_examples(evaluation: Evaluation, rows: np.ndarray, samples: Samples | 
     -------
     file
         CSV in UTF-8 with the columns `COLUMNS`, open at its beginning; it is gone from the disk once it is closed.
-        Texts and probabilities that nobody knows are empty.
+        Texts and probabilities that nobody knows are empty. It begins with a byte order mark, without which Excel on
+        Windows takes UTF-8 for another encoding; pandas, and what reads our data files, pass over it.
 
     Raises
     ------
@@ -56,6 +58,7 @@ def write_examples(evaluation: Evaluation, rows: np.ndarray, samples: Samples | 
     options = {"encoding": "utf-8", "errors": "replace", "newline": "", "prefix": "tagscope-"}
     file = cast("TextIO", tempfile.TemporaryFile("w+", **options))  # type: ignore[call-overload]  # noqa: SIM115
     try:
+        file.write(MARK)
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         for start in range(0, len(rows), _ROWS_AT_ONCE):

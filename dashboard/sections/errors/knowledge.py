@@ -34,6 +34,31 @@ PARTS = {
 }
 
 
+class Known(NamedTuple):
+    """The rows of a run's data set, or the sentence that says why there are none, and the parts done before."""
+
+    samples: Samples | None
+    sentence: str = ""
+    kept: frozenset[str] = frozenset()
+
+    def is_automatic(self, name: str) -> bool:
+        """Whether a part is begun without asking: the rows are few, or it was done before."""
+        return self.samples is not None and (self.samples.is_small or name in self.kept)
+
+
+def read_known(catalogue: Catalogue, evaluation: Evaluation) -> Known:
+    """Read the rows of a run's data set; in a thread."""
+    if evaluation.dataset is None:
+        return Known(None, NO_DATA)
+    try:
+        samples = catalogue.samples(evaluation.run_id)
+    except TagscopeError as error:
+        return Known(None, str(error))
+    if samples.digest != evaluation.dataset.digest:
+        return Known(None, OTHER_DATA)
+    return Known(samples, "", frozenset(name for name, part in PARTS.items() if part.kept(samples)))
+
+
 class Knowledge:
     """Findings and similar rows of the run on show; what was computed before is opened, the rest waits to be wanted.
 
@@ -46,45 +71,40 @@ class Knowledge:
 
     Attributes
     ----------
-    samples : Samples or None
-        The rows of the data set; None until they are read, and where they cannot be.
-    sentence : str
-        Why they cannot.
+    known : Known
+        What was read; empty until then.
     """
 
     def __init__(self, catalogue: Catalogue, news: Callable[[], None]) -> None:
         self._catalogue, self._news = catalogue, news
         self._reading = Worker()
         self._followed: set[Job[Any]] = set()
-        self._kept: dict[str, bool] = {}
-        self.samples: Samples | None = None
-        self.sentence = ""
+        self.known = Known(None)
+        self._of: Evaluation | None = None
+
+    @property
+    def samples(self) -> Samples | None:
+        """The rows of the data set; None until they are read, and where they cannot be."""
+        return self.known.samples
 
     def open(self, evaluation: Evaluation | None) -> None:
         """Read what is known of the rows of another run."""
-        self.samples, self.sentence, self._kept = None, "", {}
+        self.known, self._of = Known(None), None
         if evaluation is None:
             return
 
-        def compute() -> tuple[Samples | None, str, dict[str, bool]]:
-            if evaluation.dataset is None:
-                return None, NO_DATA, {}
-            try:
-                samples = self._catalogue.samples(evaluation.run_id)
-            except TagscopeError as error:
-                return None, str(error), {}
-            if samples.digest != evaluation.dataset.digest:
-                return None, OTHER_DATA, {}
-            return samples, "", {name: part.kept(samples) for name, part in PARTS.items()}
-
-        def show(read: tuple[Samples | None, str, dict[str, bool]]) -> None:
-            self.samples, self.sentence, self._kept = read
+        def show(read: Known) -> None:
+            self.known, self._of = read, evaluation
             for name in PARTS:
-                if self.samples is not None and (self._kept[name] or self._state(name) == "running"):
+                if self.samples is not None and (name in read.kept or self._state(name) == "running"):
                     self.start(name)
             self._news()
 
-        run(self._reading, compute, show)
+        run(self._reading, lambda: read_known(self._catalogue, evaluation), show)
+
+    def known_of(self, evaluation: Evaluation) -> Known | None:
+        """Return what was read of a run, None if that was another one or it is still being read."""
+        return self.known if self._of is evaluation else None
 
     def want(self) -> None:
         """Begin what is quick, as somebody looks at a row; what takes minutes is begun by its button."""
@@ -121,7 +141,7 @@ class Knowledge:
         """Return what to say in the place of a part that is not there, and the words of a button that begins it."""
         samples = self.samples
         if samples is None:
-            return self.sentence or "Known in a moment: the rows are being read.", ""
+            return self.known.sentence or "Known in a moment: the rows are being read.", ""
         status = PARTS[name].job(samples).status
         if status.state == "failed":
             return status.sentence, "Try again"

@@ -28,6 +28,7 @@ header .id {{ color: {colour("muted")}; font-size: 13px; margin-left: auto; over
 .tag {{ font-weight: 700; overflow-wrap: anywhere; }}
 .right {{ color: {colour("accent")}; }}
 .wrong {{ color: {colour("error")}; }}
+.instead {{ color: {colour("muted")}; }}
 .found {{ border: 1px solid {colour("line")}; border-radius: 999px; padding: 0 9px; font-size: 12.5px;
   color: {colour("warning")}; }}
 .check {{ width: 18px; height: 18px; border: 1.5px solid {colour("muted")}; border-radius: 4px; line-height: 15px;
@@ -166,11 +167,12 @@ def _row(entry: Entry, checked: bool, findings: tuple[str, ...], detail: str | N
         for tag, chance in one.top
     )
     chips = "".join(f' <span class="found">{safe_text(title, 60)}</span>' for title in findings)
+    instead = f' <span class="instead">instead of {safe_text(one.predicted, 80)}</span>' if entry.instead else ""
     cells = (
         f"<td>{_check(entry, checked)}</td>"
         f'<td class="code">{safe_text(one.id, 80)}</td><td>{_opener(entry, is_open)}{chips}</td>'
         f"<td>{safe_text(one.true, 80)}</td>"
-        f'<td class="{"right" if one.correct else "wrong"}">{safe_text(one.predicted, 80)}</td>'
+        f'<td class="{"right" if entry.correct else "wrong"}">{safe_text(entry.answer, 80)}{instead}</td>'
         f'<td class="share">{share}</td><td class="spark">{spark}</td>'
     )
     unfolded = f'<tr><td colspan="7">{detail}</td></tr>' if is_open else ""
@@ -183,8 +185,10 @@ def _row(entry: Entry, checked: bool, findings: tuple[str, ...], detail: str | N
 def _verdict(entry: Entry) -> str:
     one = entry.example
     chance = "" if one.confidence is None else f" <span>{one.confidence:.0%}</span>"
-    said = f'<span class="tag {"right" if one.correct else "wrong"}">{safe_text(one.predicted, 80)}</span>{chance}'
-    if one.correct:
+    if entry.instead:
+        chance = f" <span>instead of {safe_text(one.predicted, 80)}, {one.confidence:.0%}</span>"
+    said = f'<span class="tag {"right" if entry.correct else "wrong"}">{safe_text(entry.answer, 80)}</span>{chance}'
+    if entry.correct:
         return f"<span>Rightly</span> {said}"
     return f'<span>True</span> <span class="tag right">{safe_text(one.true, 80)}</span> <span>· predicted</span> {said}'
 

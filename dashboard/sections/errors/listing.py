@@ -12,6 +12,7 @@ from dashboard.evaluation.selection import WRONG, ExampleSelection, parse_select
 from dashboard.job import Job
 from dashboard.sections.errors.conditions import count_kinds
 from dashboard.text import plain_text
+from engine.dataset.fields import OTHER
 from engine.errors import TagscopeError
 
 if TYPE_CHECKING:
@@ -33,11 +34,24 @@ class Entry(msgspec.Struct, frozen=True):
     """One example on the page.
 
     `truth` is the probability of the true tag and `rank` its place from 1; both None where nobody knows them.
+    `instead` is the answer that takes the place of the model's, where the selection has a threshold, this example is
+    below it and the model answers another one; else empty.
     """
 
     example: Example
     truth: float | None = None
     rank: int | None = None
+    instead: str = ""
+
+    @property
+    def answer(self) -> str:
+        """The tag that is answered."""
+        return self.instead or self.example.predicted
+
+    @property
+    def correct(self) -> bool:
+        """Whether it is the true one."""
+        return self.example.correct if not self.instead else self.instead == self.example.true
 
 
 class Listing(msgspec.Struct, frozen=True, eq=False):
@@ -86,6 +100,17 @@ class Listing(msgspec.Struct, frozen=True, eq=False):
         entries = (*((self.apart,) if self.apart else ()), *self.entries)
         return next((entry for entry in entries if entry.example.id == self.wanted.example), None)
 
+    def row_of(self, text: str) -> int | None:
+        """Return the position that a click names, if it is one of these examples.
+
+        A click can come late, when those of another selection or of another run are listed.
+        """
+        if not (text.isascii() and text.isdecimal() and len(text) < 10):
+            return None
+        row = int(text)
+        is_apart = self.apart is not None and self.apart.example.row == row
+        return row if is_apart or bool((self.rows == row).any()) else None
+
 
 def find(evaluation: Evaluation, wanted: Wanted, before: Listing | None = None) -> Listing:
     """Find the examples that the state means; what of it cannot be used is a sentence, and the rest works.
@@ -122,9 +147,9 @@ def find(evaluation: Evaluation, wanted: Wanted, before: Listing | None = None) 
         elif len(among):
             number = int(among[0]) // PAGE_SIZE
         else:
-            apart = _entries(evaluation, np.array([row]))[0]
+            apart = _entries(evaluation, np.array([row]), selection)[0]
     shown = rows[number * PAGE_SIZE : (number + 1) * PAGE_SIZE]
-    return Listing(wanted, selection, rows, number, _entries(evaluation, shown), apart, counts, problem)
+    return Listing(wanted, selection, rows, number, _entries(evaluation, shown, selection), apart, counts, problem)
 
 
 def _positions(
@@ -161,16 +186,19 @@ def _stranger(evaluation: Evaluation, name: str) -> str:
     )
 
 
-def _entries(evaluation: Evaluation, rows: np.ndarray) -> tuple[Entry, ...]:
+def _entries(evaluation: Evaluation, rows: np.ndarray, selection: ExampleSelection) -> tuple[Entry, ...]:
     examples = evaluation.examples(rows)
     try:
         chances = evaluation.chances
     except TagscopeError:
         chances = None
-    if chances is None:
-        return tuple(Entry(one) for one in examples)
     known = evaluation.true[rows] < len(evaluation.labels)
-    return tuple(
-        Entry(one, float(chances.truth[one.row]), int(chances.ranks[one.row]) + 1) if there else Entry(one)
-        for one, there in zip(examples, known.tolist(), strict=True)
-    )
+    entries = []
+    for one, there in zip(examples, known.tolist(), strict=True):
+        below = one.confidence is not None and one.confidence < (selection.other_below or 0.0)
+        instead = OTHER if below and one.predicted != OTHER and OTHER in evaluation.tags else ""
+        if chances is None or not there:
+            entries.append(Entry(one, instead=instead))
+        else:
+            entries.append(Entry(one, float(chances.truth[one.row]), int(chances.ranks[one.row]) + 1, instead))
+    return tuple(entries)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TextIO
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from dashboard.components.heading import section_heading
 from dashboard.components.layout import columns, section, stack, surface
@@ -15,15 +13,13 @@ from dashboard.sections.errors.chooser import Chooser
 from dashboard.sections.errors.detail_html import CSS as DETAIL_CSS
 from dashboard.sections.errors.detail_html import START
 from dashboard.sections.errors.details import Details
-from dashboard.sections.errors.download import Download
-from dashboard.sections.errors.example_file import write_examples
 from dashboard.sections.errors.knowledge import Knowledge
 from dashboard.sections.errors.list_html import CSS as LIST_CSS
 from dashboard.sections.errors.list_html import list_html
 from dashboard.sections.errors.listing import PAGE_SIZE, Listing, Wanted, find
+from dashboard.sections.errors.saving import Saving
 from dashboard.sections.errors.step_list import StepList
 from dashboard.sections.evaluated import EvaluatedSection
-from engine.errors import DataError
 
 if TYPE_CHECKING:
     import panel as pn
@@ -58,11 +54,8 @@ class ErrorsSection(EvaluatedSection):
         self._problem, self._remarks = Message(), Message(kind="hint")
         self._chooser = Chooser(self.state)
         self._list = StepList(LIST_CSS + DETAIL_CSS, on_pick=self._picked, min_height=120)
-        self._all = Download(lambda: self._file(only_checked=False))
-        self._some = Download(lambda: self._file(only_checked=True), visible=False)
-        head = columns(
-            self._chooser, stack(self._all, self._some, gap=6), template="minmax(0, 1fr) auto", gap=20, align="end"
-        )
+        self._saving = Saving(self.catalogue, self._knowledge, self._draw)
+        head = columns(self._chooser, self._saving, template="minmax(0, 1fr) auto", gap=20, align="end")
         self._body = stack(self._remarks, surface(head, self._problem, self._list), gap=20, visible=False)
         self._view = section("errors", section_heading("Errors", EXPLANATION), self.message, self._body)
         chosen = self.state.examples
@@ -80,6 +73,7 @@ class ErrorsSection(EvaluatedSection):
         self._body.visible = evaluation is not None
         self._listing = self._listed = None
         self._checked.clear()
+        self._saving.show(None, None, ())
         if evaluation is None:
             self._details.open(None, None)
             self._knowledge.open(None)
@@ -164,9 +158,7 @@ class ErrorsSection(EvaluatedSection):
             detail=self._details.html,
             busy=busy,
         )
-        count = len(found.rows)
-        self._all.param.update(label=f"Download all {count:,} (CSV)", disabled=not count)
-        self._some.param.update(label=f"Download the {len(self._checked):,} checked (CSV)", visible=bool(self._checked))
+        self._saving.show(self._listed, found.rows, self._checked)
 
     def _picked(self, key: str) -> None:
         kind, _, value = key.partition(":")
@@ -175,16 +167,21 @@ class ErrorsSection(EvaluatedSection):
         if key.startswith(START):
             self._knowledge.start(key.removeprefix(START))
             self._draw()
-        elif kind == "open":
-            name = str(self.evaluation.ids[int(value)])
+        elif kind in ("open", "check"):
+            row = self._listing.row_of(value)
+            if row is None:
+                return
+            if kind == "check":
+                self._checked ^= {row}
+                self._draw()
+                return
+            name = str(self.evaluation.ids[row])
             self.state.examples.example = "" if self.state.examples.example == name else name
-        elif kind == "check":
-            self._checked ^= {int(value)}
-            self._draw()
         elif kind == "page":
             number, last = self._listing.number, self._listing.pages - 1
             places = {"first": 0, "previous": number - 1, "next": number + 1, "last": last}
-            self._go_to(min(max(places[value], 0), last), "")
+            if value in places:
+                self._go_to(min(max(places[value], 0), last), "")
         elif kind == "step":
             self._step(1 if value == "next" else -1)
 
@@ -201,16 +198,3 @@ class ErrorsSection(EvaluatedSection):
 
     def _go_to(self, number: int, example: str) -> None:
         self.state.examples.param.update(page=str(number + 1) if number else "", example=example)
-
-    # File
-
-    def _file(self, *, only_checked: bool) -> tuple[str, TextIO]:
-        """Write the examples on show, in a thread."""
-        evaluation, found, checked = self._listed, self._listing, sorted(self._checked)
-        if evaluation is None or found is None:
-            raise DataError("The examples are being found; press again in a moment.")
-        rows = found.rows
-        if only_checked:
-            rows = np.asarray(checked, np.int64)
-        name = f"examples-{evaluation.run_id[:8]}{'-checked' if only_checked else ''}.csv"
-        return name, write_examples(evaluation, rows, self._knowledge.samples)

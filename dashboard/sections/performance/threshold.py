@@ -9,28 +9,42 @@ import numpy as np
 import panel_material_ui as pmui
 from panel.viewable import Viewer
 
-from dashboard.components.cards import Card, MetricCards
+from dashboard.components.cards import MetricCards
 from dashboard.components.clickable import Clickable
 from dashboard.components.heading import sub_heading
 from dashboard.components.layout import stack, surface
 from dashboard.components.message import Message
+from dashboard.components.pills import Pills
 from dashboard.components.rectangles import Chart, Rectangle, RectangleChart
-from dashboard.evaluation.selection import ExampleSelection, Span
+from dashboard.evaluation.selection import ExampleSelection, SelectionError, Span, parse_selection
 from dashboard.sections.performance.linked import Drawing, LinkedChart, key_of
+from dashboard.sections.performance.threshold_figures import cards_of, cheapest, written
 from dashboard.text import safe_text
 from dashboard.theme import OUTCOME_COLOURS, colour, palette
+from engine.dataset.fields import OTHER
 
 if TYPE_CHECKING:
     import panel as pn
 
     from dashboard.state import DashboardState
-    from engine.evaluation.coverage import AtThreshold, Coverage
+    from engine.evaluation.coverage import AtThreshold, Below, Coverage
 
 STEPS = 20
 """Thresholds that the chart shows."""
 _MOST_COST = 1e6
-_MOST_PLACES = 17
 _PIXELS = 280
+_PALE = "80"
+"""Of a colour: what is `other` because of the threshold is drawn at half strength."""
+REJECTED = "rejected"
+NO_OTHER = f"This run has no tag `{OTHER}`, so what is below the threshold is rejected."
+_NOTHING = {
+    REJECTED: "Then it is cheapest to answer nothing.",
+    OTHER: f"Then it is cheapest to answer {OTHER} always.",
+}
+_REMARKS = {
+    REJECTED: "By threshold: right answers below, wrong ones above them, rejected rows on top.",
+    OTHER: f"By threshold: right answers below, wrong ones above; paler: answered {OTHER}.",
+}
 _COST_CSS = f"""
 p {{ font-size: 14px; line-height: 2; }}
 input {{ font: inherit; color: {colour("text")}; background: transparent; border: 1px solid {colour("line")};
@@ -55,26 +69,30 @@ class ThresholdView(Viewer):
         super().__init__()
         self._state = state
         self._coverage: Coverage | None = None
-        self._best: tuple[Coverage, str, str | None] | None = None
+        self._problem = ""
+        self._best: tuple[Coverage, str, Below, str | None] | None = None
         self._moving = False
         self._slider = pmui.FloatSlider(
-            label="Answer only from this confidence on",
+            label="Keep the answer from this confidence on",
             start=0,
             end=1,
             step=0.01,
             sizing_mode="stretch_width",
             margin=0,
         )
-        self._cards = MetricCards(small=True)
+        self._below = Pills("Below it the answer is", {OTHER: f"the tag {OTHER}", REJECTED: "rejected"}, self._choose)
+        # A pane that comes and goes stands in a column that is hidden.
+        self._choice = stack(self._below, visible=False)
+        self._cards = MetricCards(small=True, on_pick=self._lead)
         self._cost = Clickable(_COST_CSS, on_enter=lambda _name, value: self._cost_entered(value), on_pick=self._pick)
         self._message = Message(kind="hint")
         chart = RectangleChart(state.appearance, columns_have_labels=True, rows_have_labels=True)
         self.chart = LinkedChart("Threshold", state, chart, deferred=deferred)
-        self._body = stack(self._slider, self._cards, self._cost, self.chart, gap=12)
+        self._body = stack(self._slider, self._choice, self._cards, self._cost, self.chart, gap=12)
         self._view = surface(sub_heading("Confidence threshold"), self._message, self._body, fill=True)
         self._slider.param.watch(self._slid, "value")
         self._slider.param.watch(self._let_go, "value_throttled")
-        state.figures.param.watch(self._show, ["threshold", "cost"])
+        state.figures.param.watch(self._show, ["threshold", "below", "cost"])
         state.appearance.param.watch(self._draw, "dark")
 
     def __panel__(self) -> pn.viewable.Viewable:
@@ -83,7 +101,8 @@ class ThresholdView(Viewer):
 
     def fill(self, coverage: Coverage | None, problem: str = "") -> None:
         """Show a run's coverage, or why there is none."""
-        self._coverage, self._message.text = coverage, problem
+        self._coverage, self._problem = coverage, problem
+        self._message.text = problem
         self._body.visible = coverage is not None
         self._show()
 
@@ -92,9 +111,18 @@ class ThresholdView(Viewer):
         """The chosen one; 0 where none is."""
         return float(self._state.figures.threshold or 0)
 
+    @property
+    def below(self) -> Below:
+        """What the rows below it are: `other` as deployed, where the run has that tag and nothing else was chosen."""
+        knows = self._coverage is not None and self._coverage.knows_other
+        return "other" if knows and self._state.figures.below != REJECTED else "rejected"
+
     def _show(self, *_events: object) -> None:
         if self._coverage is None:
             return
+        knows = self._coverage.knows_other
+        self._message.text = NO_OTHER if self._state.figures.below == OTHER and not knows else self._problem
+        self._choice.visible, self._below.chosen = knows, self.below
         self._moving = True
         self._slider.value = self.threshold
         self._moving = False
@@ -113,17 +141,9 @@ class ThresholdView(Viewer):
     def _tell(self, threshold: float) -> None:
         """Say what becomes of the rows; two searches in a sorted array, so at once."""
         assert self._coverage is not None
-        at = self._coverage.at([threshold])[0]
-        cards = [
-            _share("Coverage", at.coverage.value, at.coverage.low, at.coverage.high, bool(self._coverage.rows)),
-            _share("Right of these", at.precision.value, at.precision.low, at.precision.high, bool(at.answered)),
-            Card("Wrong answers", f"{at.wrong:,}", f"of {at.answered:,} answered"),
-            Card("Rejected", f"{at.rejected:,}", f"of {self._coverage.rows:,} rows"),
-        ]
-        ratio = self._state.figures.cost
-        if ratio:
-            cards.append(Card("Cost per row", f"{at.cost(float(ratio), 1.0):.3f}", "a rejected row costs 1"))
-        self._cards.cards = cards
+        at = self._coverage.at([threshold], self.below)[0]
+        ratio = str(self._state.figures.cost)
+        self._cards.cards = cards_of(at, self._coverage.rows, self.below, ratio)
         self._cost.values = {"cost": ratio}
         self._cost.html = self._cost_html(at)
 
@@ -138,15 +158,14 @@ class ThresholdView(Viewer):
             return f"<p>{field}</p>"
         best = self._cheapest()
         if best is None:
-            return f"<p>{field} Then it is cheapest to answer nothing.</p>"
-        cost = self._coverage.at([float(best or 0)])[0].cost(float(ratio), 1.0)
+            return f"<p>{field} {_NOTHING[self.below]}</p>"
+        cost = self._coverage.at([float(best or 0)], self.below)[0].cost(float(ratio), 1.0)
         here = at.cost(float(ratio), 1.0)
-        where = f"from {safe_text(best)} on" if float(best or 0) else "everything"
+        where = f"answer from {safe_text(best)} on" if float(best or 0) else "answer everything"
         if here <= cost + 1e-12:
             return f"<p>{field} No threshold is cheaper on these rows.</p>"
         return (
-            f'<p>{field} Cheapest on these rows: <button data-pick="cheapest">answer {where}</button>, '
-            f"{cost:.3f} a row.</p>"
+            f'<p>{field} Cheapest on these rows: <button data-pick="cheapest">{where}</button>, {cost:.3f} a row.</p>'
         )
 
     def _pick(self, _key: str) -> None:
@@ -159,9 +178,21 @@ class ThresholdView(Viewer):
         coverage, ratio = self._coverage, str(self._state.figures.cost)
         if coverage is None or not ratio:
             return None
-        if self._best is None or self._best[:2] != (coverage, ratio):
-            self._best = (coverage, ratio, cheapest(coverage, float(ratio)))
-        return self._best[2]
+        if self._best is None or self._best[:3] != (coverage, ratio, self.below):
+            self._best = (coverage, ratio, self.below, cheapest(coverage, float(ratio), self.below))
+        return self._best[3]
+
+    def _choose(self, below: str) -> None:
+        # What is deployed is the default, which a link leaves out.
+        self._state.figures.below = "" if below == OTHER else below
+
+    def _lead(self, examples: str) -> None:
+        """Go to the rows of a card, as it was when it was clicked."""
+        try:
+            parse_selection(examples)
+        except SelectionError:
+            return  # nothing that our page sends
+        self._state.examples.show(examples)
 
     def _cost_entered(self, value: str) -> None:
         try:
@@ -177,46 +208,18 @@ class ThresholdView(Viewer):
     def _draw(self, *_events: object) -> None:
         if self._coverage is None:
             return
-        drawing = draw_coverage(self._coverage, self.threshold, bool(self._state.appearance.dark))
-        self.chart.show(drawing, "By threshold: right answers below, wrong ones above them, rejected rows on top.")
+        drawing = draw_coverage(self._coverage, self.threshold, bool(self._state.appearance.dark), self.below)
+        self.chart.show(drawing, _REMARKS[self.below])
 
 
-def cheapest(coverage: Coverage, ratio: float) -> str | None:
-    """Return the threshold of least cost as a link has it, as short as can be; None where nothing should be answered.
-
-    Between two confidences that occur all thresholds do the same, so of these the one with the fewest digits is taken.
-    """
-    best = coverage.cheapest(ratio, 1.0)
-    if best.threshold > 1 or (not best.answered and coverage.rows):
-        return None
-    for places in range(_MOST_PLACES + 1):
-        # Downwards: a threshold above the confidence would reject that row as well.
-        rounded = math.floor(best.threshold * 10**places) / 10**places
-        if coverage.at([rounded])[0].rejected == best.rejected:
-            return written(rounded)
-    return written(best.threshold)
-
-
-def written(threshold: float) -> str:
-    """Return a threshold as a link has it; empty for 0, where all is answered."""
-    return "" if threshold <= 0 else np.format_float_positional(min(threshold, 1.0), _MOST_PLACES, trim="-")
-
-
-def draw_coverage(coverage: Coverage, threshold: float, dark: bool) -> Drawing:
-    """Draw right, wrong and rejected rows at each of some thresholds; the chosen one is marked."""
-    colours = palette(dark)
+def draw_coverage(coverage: Coverage, threshold: float, dark: bool, below: Below = "rejected") -> Drawing:
+    """Draw what becomes of the rows at each of some thresholds; the chosen one is marked."""
     rows = coverage.rows or 1
     rectangles: list[Rectangle] = []
     examples: dict[str, ExampleSelection] = {}
-    for place, at in enumerate(coverage.at(np.arange(STEPS) / STEPS)):
-        answered = Span(at.threshold, 1.0)
-        kinds = (
-            ("right", at.answered - at.wrong, OUTCOME_COLOURS["correct"], "correct", answered),
-            ("wrong", at.wrong, OUTCOME_COLOURS["wrong"], "wrong", answered),
-            ("rejected", at.rejected, colours.bar, "", Span(0.0, at.threshold, below=True)),
-        )
+    for place, at in enumerate(coverage.at(np.arange(STEPS) / STEPS, below)):
         bottom = 0.0
-        for name, count, shade, outcome, span in kinds:
+        for name, count, shade, selection in _kinds(at, dark):
             if not count:
                 continue
             key = key_of(name, str(place))
@@ -225,7 +228,7 @@ def draw_coverage(coverage: Coverage, threshold: float, dark: bool) -> Drawing:
             tip = f"From {at.threshold:.2f} on, {name}: {count:,} {noun}, {count / rows:.1%}"
             # The bar stands at its threshold, so that the dashed line meets it.
             rectangles.append(Rectangle(place + 0.06, place + 0.94, bottom, top, shade, key, tip))
-            examples[key] = ExampleSelection(outcome=outcome, confidence=span)
+            examples[key] = selection
             bottom = top
     chart = Chart(
         tuple(rectangles),
@@ -240,5 +243,20 @@ def draw_coverage(coverage: Coverage, threshold: float, dark: bool) -> Drawing:
     return Drawing(chart, examples)
 
 
-def _share(name: str, value: float, low: float, high: float, known: bool) -> Card:
-    return Card(name, f"{value:.1%}", f"{low:.1%} to {high:.1%}") if known else Card(name, "–", "nothing is answered")
+def _kinds(at: AtThreshold, dark: bool) -> tuple[tuple[str, int, str, ExampleSelection], ...]:
+    """Return name, number, colour and rows of the parts of a bar, the lowest first."""
+    kept, unsure = Span(at.threshold, 1.0), Span(0.0, at.threshold, below=True)
+    right, wrong = OUTCOME_COLOURS["correct"], OUTCOME_COLOURS["wrong"]
+
+    def as_other(outcome: str) -> ExampleSelection:
+        return ExampleSelection(outcome=outcome, confidence=unsure, other_below=at.threshold)
+
+    others_right, kept_wrong = at.others - at.others_wrong, at.wrong - at.others_wrong
+    kept_right = at.answered - at.wrong - others_right
+    return (
+        ("right", kept_right, right, ExampleSelection(outcome="correct", confidence=kept)),
+        ("right as other", others_right, right + _PALE, as_other("correct")),
+        ("wrong", kept_wrong, wrong, ExampleSelection(outcome="wrong", confidence=kept)),
+        ("wrong as other", at.others_wrong, wrong + _PALE, as_other("wrong")),
+        ("rejected", at.rejected, palette(dark).bar, ExampleSelection(confidence=unsure)),
+    )

@@ -120,6 +120,12 @@ def visitor(demo_home: Path) -> Visitor:
     return Visitor(demo_home)
 
 
+@pytest.fixture
+def visit(demo_home: Path) -> Callable[..., Visitor]:
+    """Open the section on a run, by default the promoted one."""
+    return lambda run_id="": Visitor(demo_home, run_id)
+
+
 def rewrite(home: Path, run_id: str, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
     """Change a run's predictions and seal it anew."""
     folder = home / "data" / "runs" / run_id

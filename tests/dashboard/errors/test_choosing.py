@@ -195,3 +195,40 @@ def test_controls_keep_what_they_do_not_change() -> None:
     assert without(flip, "flip") == ExampleSelection(tag="a")
     course = ExampleSelection(course="flaky", over=(RUN,), order="version")
     assert without(course, "course") == ExampleSelection()
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["open:99999", "check:99999", "open:-1", "check:-1", "open:", "check:x", "page:sideways", "open:1e3", "check:²"],
+)
+def test_a_click_that_names_no_example_on_show_does_nothing(visitor: Visitor, key: str) -> None:
+    before = visitor.html
+    visitor.pick(key)
+    assert visitor.html == before
+    assert visitor.state.examples.example == ""
+    assert not visitor.section._saving.some.visible
+
+
+def test_a_late_click_on_an_example_of_other_examples_does_nothing(visitor: Visitor) -> None:
+    row = visitor.row(visitor.shown[0])
+    visitor.pick("kind:correct")
+    visitor.pick(f"check:{row}")
+    visitor.pick(f"open:{row}")
+    assert not visitor.section._saving.some.visible
+    assert visitor.state.examples.example == ""
+
+
+def test_what_was_checked_is_cleared_with_the_run(visitor: Visitor) -> None:
+    runs = [entry.run_id for entry in visitor.catalogue.runs() if entry.run_id != visitor.run_id]
+    visitor.pick(f"check:{visitor.row(visitor.shown[0])}")
+    saving = visitor.section._saving
+    assert saving.some.visible
+    visitor.state.selection.run_id = runs[0]
+    assert visitor.section.evaluation.run_id == runs[0]
+    assert not saving.some.visible
+    assert 'aria-checked="true"' not in visitor.html
+    # A press that was on its way is answered by a sentence.
+    saving.some.asked += 1
+    assert saving.some.sentence == "No example is checked any more; check some and press again."
+    visitor.enter("tag", "99")
+    assert visitor.state.examples.examples == ""
