@@ -99,6 +99,24 @@ window.bench = (() => {
       }
       return () => near()?.textContent
     },
+    within: (section, selector) => {
+      let kept = null
+      const look = () => {
+        for (const host of every(document, ".section-" + section)) {
+          for (const root of [host, host.shadowRoot]) {
+            for (const one of root ? every(root, selector) : []) {
+              if (one.getBoundingClientRect().height) { return one }
+            }
+          }
+        }
+        return null
+      }
+      return () => {
+        // Looking through all shadow roots takes a while: most of the time it is where it was.
+        if (!kept?.isConnected) { kept = look() }
+        return kept?.textContent
+      }
+    },
     dialog: () => {
       const found = finder("[role=dialog] h3", /./)
       return () => found()?.textContent
@@ -169,10 +187,10 @@ class Watcher:
         act
             What the visitor does.
         view
-            Which view has the answer: count, table, dialog, picture or figure.
+            Which view has the answer: count, table, dialog, picture, figure or within.
         *where
             Heading of the chart, for a picture; label and CSS selector, for a figure, which is the next one to the
-            label.
+            label; name of the section and CSS selector, for what is within it.
         events
             The first of these starts the clock; one that stays in its shadow root, as change does, is never seen.
         """

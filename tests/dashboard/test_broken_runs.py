@@ -159,8 +159,6 @@ def test_a_run_that_cannot_be_read_is_one_sentence_and_another_run_is_shown(
     # The two that are whole, as if nothing had been; with a chosen base, for the run before may be the broken one.
     state.runs.against = before
     state.selection.run_id = other
-    if kind is PerformanceSection:
-        section._fill(*section._read(other))
     assert FIGURES[kind] in seen(section)
     if kind is not CompareSection:
         assert said(section, words) == 0
