@@ -103,11 +103,19 @@ class SectionLinks(JSComponent):
           return element ? Math.round(element.getBoundingClientRect().top + window.scrollY) : null
         }
         let before = place()
+        let [last, resting] = [null, null]
         const until = performance.now() + 60000
         keeping = setInterval(() => {
           const now = place()
-          if (now !== before) { target(name)?.scrollIntoView({block: "start"}) }
-          before = now
+          const {scrollY} = window
+          if (now !== before) {
+            target(name)?.scrollIntoView({block: "start"})
+            resting = null
+          } else if (resting !== null && Math.abs(scrollY - resting) > 4) {
+            // By the bar, or by a search in the page: no other event tells.
+            leave()
+          } else if (scrollY === last) { resting = scrollY }
+          [before, last] = [now, scrollY]
           if (performance.now() > until) { leave() }
         }, 100)
         // On a smooth way through the page, every section that it passes would be made.

@@ -1,0 +1,205 @@
+"""What a visitor does in Performance, Errors and Compare: opens each, and asks every view for something else."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from browsing.visitor import PATIENCE_MS, new_context
+from browsing.watching import Watcher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import Browser, Locator
+
+    from browsing.watching import Times
+
+# What of a section says that it is there: each comes whole.
+SECTIONS = {"Performance": ".changes b", "Errors": "[data-card]", "Compare": ".verdict"}
+_EXAMPLES = ("within", "errors", ".ts-shown")
+_PAGE_OF_EXAMPLES = ("within", "errors", ".ts-examples")
+
+
+@dataclass(frozen=True)
+class View:
+    """One thing that is timed: its name, and what gives the times of repetition `number`."""
+
+    name: str
+    measure: Callable[[int], Times]
+
+
+class Judge:
+    """One page that is open, with the sections on a run's answers.
+
+    Parameters
+    ----------
+    browser
+        In which a new context is made; it stays until `leave`.
+    url
+        Of the dashboard.
+    """
+
+    def __init__(self, browser: Browser, url: str) -> None:
+        self._context = new_context(browser)
+        self.page = self._context.new_page()
+        self.page.set_default_timeout(PATIENCE_MS)
+        self.watcher = Watcher(self.page)
+        self.page.goto(url)
+        self.page.get_by_role("button", name="Next page").wait_for()
+        self.watcher.quiet()
+
+    def leave(self) -> None:
+        """Close the browser."""
+        self._context.close()
+
+    def show(self, title: str) -> Times:
+        """Click a section's link in the header."""
+        link = self.page.get_by_role("link", name=title, exact=True)
+        return self.watcher.time(link.click, "within", title.lower(), SECTIONS[title])
+
+    def section(self, name: str) -> Locator:
+        """Return a section that is there."""
+        return self.page.locator(f".section-{name}").last
+
+    def reach(self, title: str) -> None:
+        """Bring a chart into sight and wait until it is drawn; further down they are drawn when they are seen."""
+        heading = self.page.locator(f"h3:text-is('{title}')")
+        heading.scroll_into_view_if_needed()
+        sheet = self.page.locator(".bk-panel-models-layout-Column", has=heading).last
+        sheet.locator(".bk-Canvas").first.scroll_into_view_if_needed()
+        self.watcher.quiet()
+
+    def views(self) -> list[View]:
+        """Return every view; all sections must be there."""
+        return [*self._performance(), *self._errors(), *self._compare(), *self._runs()]
+
+    def _performance(self) -> list[View]:
+        watcher, section = self.watcher, self.section("performance")
+        by_tag, cards = ("picture", "By tag"), ("figure", "Confidence threshold", "dl")
+
+        def chosen(label: str, number: int) -> Times:
+            # Each one differs from the one before, and from what is chosen at the beginning.
+            return self._choose("performance", label, 7 * number + 3, "figure", f"By {label.lower()}", ".ts-cards")
+
+        def pill(number: int, names: tuple[str, ...], *where: str) -> Times:
+            # The first is pressed at the beginning.
+            button = section.get_by_role("button", name=names[(number + 1) % len(names)], exact=True).first
+            button.scroll_into_view_if_needed()
+            return watcher.time(button.click, *where)
+
+        def slide(number: int) -> Times:
+            slider = section.get_by_role("slider")
+            slider.focus()
+            for _ in range(0 if number else 20):
+                # To where answers are: below, all thresholds do the same.
+                slider.press("ArrowRight")
+                watcher.quiet()
+            return watcher.time(lambda: slider.press("ArrowRight"), *cards, events=["keydown"])
+
+        def cost(number: int) -> Times:
+            field = section.get_by_role("spinbutton")
+            field.fill(str(number + 2))
+            return watcher.time(
+                lambda: field.press("Enter"), "figure", "Confidence threshold", "dl", events=["keydown"]
+            )
+
+        def rates(number: int) -> Times:
+            self.reach("Confusion")
+            return pill(number, ("Counts", "Rates"), "picture", "Confusion")
+
+        return [
+            View("Performance: tag", lambda number: chosen("Tag", number)),
+            View("Performance: slice", lambda number: chosen("Slice", number)),
+            View(
+                "Performance: sorted otherwise",
+                lambda number: pill(number, ("F1", "Precision", "Recall", "Support", "Name"), *by_tag),
+            ),
+            View("Performance: counts or rates", rates),
+            View("Performance: threshold", slide),
+            View("Performance: cost", cost),
+            View("Performance: bar to its rows", lambda number: self._click("By tag", number)),
+            View("Performance: cell to its rows", lambda number: self._click("Confusion", number)),
+        ]
+
+    def _click(self, title: str, number: int) -> Times:
+        """Click a rectangle of a chart; its rows are shown in Errors."""
+        self.reach(title)
+        box = self.watcher.box(title)
+        places = [place for place in self.watcher.rectangles(title) if 80 < box["y"] + place[1] < 880]
+        x, y = places[(11 * number + 5) % len(places)]
+        return self.watcher.time(lambda: self.page.mouse.click(box["x"] + x, box["y"] + y), *_EXAMPLES)
+
+    def _errors(self) -> list[View]:
+        watcher, section = self.watcher, self.section("errors")
+
+        def kind(number: int) -> Times:
+            pills = section.get_by_role("group", name="Kind of examples").get_by_role("button", pressed=False)
+            return watcher.time(pills.nth(number % pills.count()).click, *_EXAMPLES)
+
+        def chosen(label: str, number: int, *where: str) -> Times:
+            field = section.get_by_role("combobox", name=label)
+            size = field.locator("option").count()
+            place = 1 + number % (size - 1)
+            return watcher.time(lambda: field.select_option(index=place), *where)
+
+        def page(_number: int) -> Times:
+            return watcher.time(section.get_by_role("button", name="Next").click, *_PAGE_OF_EXAMPLES)
+
+        def layout(number: int) -> Times:
+            name = ("Table", "Cards")[number % 2]
+            button = section.get_by_role("button", name=name, exact=True)
+            return watcher.time(button.click, *_PAGE_OF_EXAMPLES)
+
+        def opened(number: int) -> Times:
+            item = section.locator("[data-item]").nth(number % 10)
+            return watcher.time(item.click, *_PAGE_OF_EXAMPLES)
+
+        return [
+            View("Errors: tag", lambda number: chosen("Tag of the examples", number, *_EXAMPLES)),
+            View("Errors: kind", kind),
+            View("Errors: order", lambda number: chosen("Order of the examples", number, *_PAGE_OF_EXAMPLES)),
+            View("Errors: next page", page),
+            View("Errors: cards or table", layout),
+            View("Errors: open an example", opened),
+        ]
+
+    def _compare(self) -> list[View]:
+        watcher, section = self.watcher, self.section("compare")
+
+        def flip(number: int) -> Times:
+            name = re.compile(("^Fixed", "^Broken")[number % 2])
+            button = section.locator("[data-pick^='flip:']").filter(has_text=name)
+            return watcher.time(button.first.click, "within", "compare", "[data-pick='all:']")
+
+        def cell(number: int) -> Times:
+            cells = section.locator(".ts-matrix td > button")
+            button = cells.nth((13 * number + 4) % cells.count())
+            button.scroll_into_view_if_needed()
+            return watcher.time(button.click, *_EXAMPLES)
+
+        def metric(number: int) -> Times:
+            self.reach("Over the runs")
+            return self._choose("compare", "Figure", number, "picture", "Over the runs")
+
+        return [View("Compare: fixed or broken", flip), View("Compare: metric", metric), View("Compare: cell", cell)]
+
+    def _runs(self) -> list[View]:
+        why, sentences = ("within", "compare", ".why"), ("within", "performance", ".ts-summary")
+        return [
+            View(
+                "Compare: another run to compare with",
+                lambda number: self._choose("compare", "Compared with", number, *why),
+            ),
+            View("Performance: another run", lambda number: self._choose("performance", "Run", number, *sentences)),
+        ]
+
+    def _choose(self, section: str, label: str, number: int, *where: str) -> Times:
+        """Choose in a selector; the first of its options is chosen at the beginning."""
+        field = self.section(section).get_by_role("combobox", name=label, exact=True)
+        field.scroll_into_view_if_needed()
+        field.click()
+        options = self.page.get_by_role("menuitem")
+        options.first.wait_for()
+        return self.watcher.time(options.nth((number + 1) % options.count()).click, *where)
