@@ -1,4 +1,4 @@
-"""From the filter of the Data section to a declared slice that selects the same rows, or the sentence why there is none.
+"""From the filter of the Data section to a declared slice of the same rows, or the sentence why there is none.
 
 A slice is looked at in every run and on other data, so it has conditions on what stands in the data alone.
 """
