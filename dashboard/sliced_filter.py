@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from engine.exploration.query import Pattern
 
 _LOST = {
-    "outcomes": "outcome",
-    "predicted": "predicted tag",
-    "tokens": "length in tokens",
-    "finding": "finding",
-    "missing": "missing value",
-    "polygon": "shape on the map",
-    "ids": "choice of single rows",
+    "outcomes": "the outcome",
+    "predicted": "the predicted tag",
+    "tokens": "the length in tokens",
+    "finding": "the finding",
+    "missing": "the missing value",
+    "polygon": "the shape on the map",
+    "ids": "the choice of single rows",
 }
 """What no slice can say: name of the filter's condition to words for people."""
 _KEPT = {"tags": "tag", "splits": "split", "text": "text", "created": "dates", "words": "length in words"}

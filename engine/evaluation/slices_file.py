@@ -126,8 +126,7 @@ def save_slice(
                 )
             if most is not None and name not in before and len(before) >= most:
                 raise SliceError(
-                    f"There are {len(before):,} declared slices, and {most:,} is the most; delete some in {path.name}, "
-                    "or replace one."
+                    f"{path.name} has as many slices as it may have ({most:,}); delete some there, or replace one."
                 )
             text = path.read_text(encoding="utf-8") if path.exists() else ""
             if name in before:

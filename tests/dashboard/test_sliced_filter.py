@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dashboard.criteria import CONDITIONS, filter_of, name_in_filter
 from dashboard.sliced_filter import NoSliceError, slice_of
 from dashboard.state import SampleFilter
-from engine.evaluation.declared_slices import DayRange, DeclaredSlice, WordRange
+from engine.evaluation.declared_slices import DayRange, DeclaredSlice, SliceError, WordRange
 from engine.evaluation.slices_file import read_slices, save_slice
 from engine.exploration.explorer import Explorer
 from engine.exploration.filter import Dates, Filter, FilterError, Lengths
@@ -179,11 +179,13 @@ def test_the_sentence_names_what_to_take_out_and_what_can_stay() -> None:
     with pytest.raises(NoSliceError) as caught:
         slice_of(filter_of(SampleFilter(**REFUSED, **KEPT))[0])
     assert str(caught.value) == (
-        "A slice holds for every run, but length in tokens, finding, outcome, predicted tag, missing value and shape "
-        "on the map belong to one run or one data set: take them out; tag, split, text, dates and length in words can "
-        "stay."
+        "A slice holds for every run, but the length in tokens, the finding, the outcome, the predicted tag, the "
+        "missing value and the shape on the map belong to one run or one data set: take them out; tag, split, text, "
+        "dates and length in words can stay."
     )
-    with pytest.raises(NoSliceError, match=r"but choice of single rows belongs to .*: take it out; tag can stay\.$"):
+    with pytest.raises(
+        NoSliceError, match=r"but the choice of single rows belongs to .*: take it out; tag can stay\.$"
+    ):
         slice_of(Filter(tags=("mlops",), ids=("1",)))
     with pytest.raises(NoSliceError):
         slice_of(Filter(finding=""))
@@ -217,7 +219,7 @@ def test_the_page_writes_no_more_slices_than_it_may(tmp_path: Path) -> None:
     record = DeclaredSlice(tag=("a",))
     for number in range(3):
         save_slice(str(number), record, path=path, most=3)
-    with pytest.raises(Exception, match=r"There are 3 declared slices, and 3 is the most; delete some in slices\.toml"):
+    with pytest.raises(SliceError, match=r"slices\.toml has as many slices as it may have \(3\); delete some"):
         save_slice("more", record, path=path, most=3)
     save_slice("2", DeclaredSlice(tag=("b",)), path=path, most=3, replace=True)
     assert list(read_slices(path)) == ["0", "1", "2"]

@@ -67,7 +67,15 @@ class Part(Viewer):
         chart = RectangleChart(state.appearance, rows_have_labels=True, columns_have_labels=True)
         self.chart = LinkedChart(title, state, chart, on_other=self._label_picked)
         self._view = surface(
-            sub_heading(title), self.select, self._cards, self._kinds, self._message, self._sort, self.chart, fill=True
+            sub_heading(title),
+            self.select,
+            self._cards,
+            self._kinds,
+            self._message,
+            self._sort,
+            self.chart,
+            fill=True,
+            name=f"{self._noun}s",
         )
         state.figures.param.watch(self._draw, "bars")
         state.appearance.param.watch(self._draw, "dark")
