@@ -25,8 +25,9 @@ class Clickable(JSComponent):
 
     A choice is made by a click or the Enter key. Text from people stands in the HTML only as `safe_text` returns it.
     In a field, Enter also clicks what has `data-enter`; everywhere, Escape clicks what has `data-escape`. When the HTML
-    changes, what has `data-focus` takes the focus, else the element that has it keeps it. What stands in a field is no
-    part of the HTML: it is written from `values`, and never into the field that somebody is typing in.
+    changes, the element that has the focus keeps it; one with `data-focus` takes it, unless the visitor is elsewhere by
+    then. What stands in a field is no part of the HTML: it is written from `values`, and never into the field that
+    somebody is typing in.
     """
 
     html = param.String(default="", doc="Markup, written by us.")
@@ -55,6 +56,7 @@ class Clickable(JSComponent):
       }
       const draw = () => {
         const {pick, name} = focused()?.dataset ?? {}
+        const free = focused() || !document.activeElement || document.activeElement === document.body
         root.innerHTML = model.html
         fill()
         const kept = pick !== undefined ? `[data-pick="${CSS.escape(pick)}"]`
@@ -63,7 +65,8 @@ class Clickable(JSComponent):
           element.focus({preventScroll: true})
           if (focused() === element) { break }
         }
-        root.querySelector("[data-focus]")?.focus({preventScroll: true})
+        // Whoever has gone on to another place while the server answered is not called back.
+        if (free) { root.querySelector("[data-focus]")?.focus({preventScroll: true}) }
       }
       const enter = (field) => {
         changed = null

@@ -200,6 +200,11 @@ def test_the_confirmation_goes_with_its_filter(catalogue: Catalogue) -> None:
     visitor.save("mine")
     visitor.filter(words="3..")
     assert "card" not in visitor.view.html
+    visitor.pick("open")
+    visitor.type("another")
+    visitor.pick("open")  # as the second half of Escape and a click that follow each other quickly
+    assert 'class="card"' in visitor.view.html
+    assert visitor.view.values == {"name": "another"}
     visitor.filter(tag="", words="")
     assert visitor.view.html == ""
 

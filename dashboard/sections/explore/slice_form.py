@@ -65,7 +65,7 @@ class Card(msgspec.Struct, frozen=True):
     leads: bool = False
 
 
-def form_html(card: Card | None, focus: str = "") -> str:
+def form_html(card: Card | None, focus: str = "", turn: int = 0) -> str:
     """Draw the button and its card.
 
     Parameters
@@ -74,21 +74,22 @@ def form_html(card: Card | None, focus: str = "") -> str:
         None where it is closed.
     focus
         Key of the button that takes the focus, or the name of the field; empty leaves the focus where it is.
+    turn
+        Another number makes it take the focus once more.
     """
 
     def button(key: str, label: str, kind: str = "way", more: str = "") -> str:
-        takes = " data-focus" if key == focus else ""
+        takes = f' data-focus="{turn}"' if key == focus else ""
         return f'<button class="{kind}" data-pick="{key}"{takes}{more}>{label}</button>'
 
-    expanded = f' aria-expanded="{str(card is not None).lower()}"'
-    opener = button("close" if card is not None else "open", "Save as slice", "open", expanded)
-    opener = f'<div class="button">{opener}</div>'
+    expanded = f' aria-haspopup="dialog" aria-expanded="{str(card is not None).lower()}"'
+    opener = f'<div class="button">{button("open", "Save as slice", "open", expanded)}</div>'
     if card is None:
         return opener
     says = safe_text(card.sentence, 600)
     close = " data-escape"
     if card.step == "name":
-        takes = " data-focus" if focus == "name" else ""
+        takes = f' data-focus="{turn}"' if focus == "name" else ""
         disabled = " disabled" if card.busy else ""
         shown = f'<p class="problem" role="alert">{says}</p>' if says else f'<p class="ts-muted">{_HINT}</p>'
         replace = f'<div class="ways">{button("replace", "Replace it")}</div>' if card.taken else ""

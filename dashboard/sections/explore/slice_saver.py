@@ -54,7 +54,7 @@ class SliceSaver(Viewer):
         self._busy = False
         self._name = self._offered = self._saved = ""
         self._texts: dict[str, str] = {}
-        self._drawn = ""
+        self._drawn, self._turn = "", 0
         self._saving, self._counting = Worker(), Worker()
         self._view = Clickable(CSS, on_pick=self._picked, on_enter=self._entered)
         exploration.param.watch(self._follow, "turn")
@@ -70,7 +70,8 @@ class SliceSaver(Viewer):
         plain = form_html(self._card) if any(self._conditions().values()) else ""
         # What takes the focus does so once: drawing the same again would take it from where the visitor is by now.
         if focus or plain != self._drawn:
-            self._view.html = form_html(self._card, focus) if plain else ""
+            self._turn += 1
+            self._view.html = form_html(self._card, focus, self._turn) if plain else ""
             self._drawn = plain
 
     def _show(self, card: Card | None, focus: str = "") -> None:
@@ -124,11 +125,13 @@ class SliceSaver(Viewer):
     def _picked(self, key: str) -> None:
         if self._busy:
             return  # a second click would find the name taken by the first
-        if key == "open":
-            self._name, self._view.values = "", {"name": ""}
-            self._open()
-        elif key == "close":
+        if key == "close":
             self._show(None, "open")
+        elif key == "open":
+            # The button never closes: of Escape and a click right after it, only the click is heard.
+            if self._card is None or self._card.step != "name":
+                self._name, self._view.values = "", {"name": ""}
+            self._open()
         elif key == "remove":
             removable = self._refusal()[1]
             if removable:

@@ -128,7 +128,7 @@ class Part(Viewer):
         drawing = draw_bars(self._parts, metric, self._shown, bool(self._state.appearance.dark), examples)
         remarks = []
         if len(self._parts) > MOST_BARS:
-            remarks.append(f"The first {MOST_BARS} of {len(self._parts):,}.")
+            remarks.append(f"The first {MOST_BARS} of {len(self._parts):,}, and the chosen one.")
         if drawing.examples:
             remarks.append(f"Lines: 95 % intervals. A bar leads to its rows, a name chooses the {self._noun}.")
         self.chart.show(drawing, " ".join(remarks))
