@@ -100,10 +100,11 @@ class ApiSettings(_Section):
 
 
 class DashboardSettings(_Section):
-    """What the page is called and where `tagscope dashboard` serves it."""
+    """What the page is called, where `tagscope dashboard` serves it, and what its visitors may change."""
 
     title: str = "Tagscope"
     port: int = Field(5006, ge=0, le=65535)
+    save_slices: bool = True
 
 
 class Settings(BaseSettings):

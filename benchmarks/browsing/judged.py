@@ -105,7 +105,7 @@ def _store(home: Path) -> RunStore:
 
 
 def _probabilities(rng: np.random.Generator, true: np.ndarray, hard: np.ndarray, tags: int) -> np.ndarray:
-    """Return float32 (rows, tags): right about as often as they say, less where a row is hard, as it is for all runs."""
+    """Return float32 (rows, tags): right about as often as they say; what is hard is hard for all runs."""
     rows = len(true)
     sure = np.where(hard, rng.beta(3, 2, rows), rng.beta(9, 1, rows)).astype(np.float32)
     # Wrong answers are those of a neighbour, as tags that are confused are.

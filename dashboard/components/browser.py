@@ -63,7 +63,8 @@ class AddressBar(JSComponent):
 class SectionLinks(JSComponent):
     """Links to the sections of the page; the one in sight is marked.
 
-    A section is found by its CSS class `section-<name>`, through all shadow roots.
+    A section is found by its CSS class `section-<name>`, through all shadow roots; `performance/slices` is a part of
+    a section, and the section itself for as long as the part is not built.
     """
 
     sections = param.Dict(default={}, doc="Title by name of the section.")
@@ -86,9 +87,12 @@ class SectionLinks(JSComponent):
       nav.setAttribute("aria-label", "Sections")
       const links = {}
       const targets = {}
-      const target = (name) => {
-        if (!targets[name]?.isConnected) { targets[name] = find(document.body, "section-" + name) }
-        return targets[name]
+      const target = (path) => {
+        for (const name of path.split("/").reverse()) {
+          if (!targets[name]?.isConnected) { targets[name] = find(document.body, "section-" + name) }
+          if (targets[name]) { return targets[name] }
+        }
+        return null
       }
       // What stands above a section is still being built when somebody goes there, and would push it out of sight:
       // it is kept in its place until the visitor does something else.
@@ -185,7 +189,7 @@ class SectionLinks(JSComponent):
     ]
 
     def lead(self, name: str) -> None:
-        """Lead the visitor to a section."""
+        """Lead the visitor to a section, or to a part of one."""
         self.wanted = {"name": name, "count": self.wanted.get("count", 0) + 1}
 
 

@@ -24,8 +24,10 @@ class Clickable(JSComponent):
     """HTML in which every element with `data-pick` is a choice and every field with `data-name` an entry.
 
     A choice is made by a click or the Enter key. Text from people stands in the HTML only as `safe_text` returns it.
-    The element that has the focus keeps it when the HTML changes. What stands in a field is no part of the HTML: it is
-    written from `values`, and never into the field that somebody is typing in.
+    In a field, Enter also clicks what has `data-enter`; everywhere, Escape clicks what has `data-escape`. When the HTML
+    changes, the element that has the focus keeps it; one with `data-focus` takes it, unless the visitor is elsewhere by
+    then. What stands in a field is no part of the HTML: it is written from `values`, and never into the field that
+    somebody is typing in.
     """
 
     html = param.String(default="", doc="Markup, written by us.")
@@ -54,6 +56,7 @@ class Clickable(JSComponent):
       }
       const draw = () => {
         const {pick, name} = focused()?.dataset ?? {}
+        const free = focused() || !document.activeElement || document.activeElement === document.body
         root.innerHTML = model.html
         fill()
         const kept = pick !== undefined ? `[data-pick="${CSS.escape(pick)}"]`
@@ -62,7 +65,8 @@ class Clickable(JSComponent):
           element.focus({preventScroll: true})
           if (focused() === element) { break }
         }
-        root.querySelector("[data-focus]")?.focus({preventScroll: true})
+        // Whoever has gone on to another place while the server answered is not called back.
+        if (free) { root.querySelector("[data-focus]")?.focus({preventScroll: true}) }
       }
       const enter = (field) => {
         changed = null
@@ -85,8 +89,12 @@ class Clickable(JSComponent):
       root.addEventListener("click", pick)
       root.addEventListener("keydown", (event) => {
         const escape = root.querySelector("[data-escape]")
+        const done = event.target.dataset?.name === undefined ? null : root.querySelector("[data-enter]")
         typing = event.key !== "Enter"
+        // While characters are being composed, both keys belong to that.
+        if (event.isComposing) { return }
         if (event.key === "Escape" && escape) { escape.click() }
+        else if (event.key === "Enter" && done) { enter(event.target); done.click() }
         else if (event.key === "Enter" && changed === event.target) { enter(event.target) }
         else if (event.key === "Enter" && event.target.tagName !== "BUTTON" && pick(event)) { event.preventDefault() }
       })

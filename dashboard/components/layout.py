@@ -10,6 +10,8 @@ from dashboard.theme import colour
 
 # Panel's columns end in a button for long scrolled ones, which would take a place and a gap of its own.
 _COLUMN_CSS = ".scroll-button { display: none; } :host { min-width: 0; }"
+# What a link leads to stands below the header.
+_REACHED_CSS = ":host { scroll-margin-top: 84px; }"
 _SURFACE_CSS = f"""
 :host {{ background: {colour("surface")}; border: 1px solid {colour("line")}; border-radius: 12px;
   padding: 20px 22px; box-sizing: border-box; }}
@@ -22,9 +24,13 @@ def stack(*objects: Any, gap: int = 0, css: str = "", **params: Any) -> pn.Colum
     return pn.Column(*objects, margin=0, stylesheets=[_COLUMN_CSS, f":host {{ gap: {gap}px; }}", css], **params)
 
 
-def surface(*objects: Any, fill: bool = False) -> pn.Column:
-    """Make a sheet with a border, on which things stand below each other; `fill` makes it as high as its neighbours."""
-    return stack(*objects, gap=16, css=_SURFACE_CSS + (":host { height: 100% !important; }" if fill else ""))
+def surface(*objects: Any, fill: bool = False, name: str = "") -> pn.Column:
+    """Make a sheet with a border, on which things stand below each other.
+
+    `fill` makes it as high as its neighbours, and links can lead to it by `name`, as to a section.
+    """
+    css = _SURFACE_CSS + (":host { height: 100% !important; }" if fill else "")
+    return stack(*objects, gap=16, css=css + _REACHED_CSS, css_classes=[f"section-{name}"] if name else [])
 
 
 def columns(
@@ -59,5 +65,4 @@ def columns(
 
 def section(name: str, *objects: Any) -> pn.Column:
     """Make a section of the page that links can lead to by its name."""
-    css = ":host { scroll-margin-top: 84px; }"
-    return stack(*objects, gap=20, css=css, css_classes=[f"section-{name}"])
+    return stack(*objects, gap=20, css=_REACHED_CSS, css_classes=[f"section-{name}"])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dashboard.evaluation.rows import PackedMasks
 from dashboard.evaluation.selection import FLIPS, SelectionError
 from dashboard.text import plain_text
 from engine.errors import TagscopeError
@@ -33,7 +34,7 @@ class RunPair:
     comparison : Comparison or None
         None where it is refused. Its `improved` and `regressed` are positions among the m rows, in no order of
         importance: `Evaluation.positions` puts flips in the order ``moved``.
-    masks : dict of str to numpy.ndarray
+    masks : mapping of str to numpy.ndarray
         The rows of each slice among the m: bool, shape (m,).
     """
 
@@ -41,7 +42,7 @@ class RunPair:
     after: str
     shared: Shared
     comparison: Comparison | None
-    masks: dict[str, np.ndarray]
+    masks: Mapping[str, np.ndarray]
 
     @property
     def refusal(self) -> str:
@@ -127,9 +128,9 @@ def pair_of(before: Evaluation, after: Evaluation, saved: Mapping[str, str]) -> 
         return RunPair(before.run_id, after.run_id, shared, None, {})
     newer, rows = (after, shared.rows_after) if shared.newer_is_after else (before, shared.rows_before)
     try:
-        masks = {name: mask[rows] for name, mask in newer.slices.masks.items()}
+        masks = PackedMasks((name, mask[rows]) for name, mask in newer.slices.masks.items())
     except TagscopeError as error:
-        masks = {}
+        masks = PackedMasks()
         shared = dataclasses.replace(shared, remarks=(*shared.remarks, str(error)))
     # Not by the probabilities, which take ten times as long to read as all else: only an order of examples needs them.
     found = compare(shared.true, shared.before, shared.after, shared.tags, masks)

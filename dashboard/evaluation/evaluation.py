@@ -122,8 +122,9 @@ class Evaluation:
         self.correct: np.ndarray = self.true == self.predicted
         self.remarks = (*answers.remarks, *remarks)
         self.others, self._read = others, read_probabilities
-        # Reports are small, masks of 200,000 rows and 30 slices are 6 MB: those of the last two definitions are kept.
+        # Reports are small, masks of 200,000 rows and 200 slices are 5 MB: those of the last two definitions are kept.
         self._kept, self._sliced = Shelf(64), Shelf(2)
+        self._last_slices: Slices | None = None
         self.weak: Job[WeakSlices] = Job(lambda report: find_weak(self, report), "weak slices")
 
     # Figures
@@ -222,6 +223,9 @@ class Evaluation:
     def slices(self) -> Slices:
         """The slices that are defined now; one that cannot be used stands among their `problems`.
 
+        The file of slices is read whenever this is asked for, so a slice that somebody has just saved is among them;
+        only the rows of those that are new are looked for.
+
         Raises
         ------
         engine.errors.TagscopeError
@@ -233,7 +237,12 @@ class Evaluation:
                 "here; copy it into data/datasets."
             )
         definitions = all_slices()
-        return self._sliced.keep(tuple(definitions.items()), lambda: slices_of(self, definitions))
+
+        def make() -> Slices:
+            found = self._last_slices = slices_of(self, definitions, self._last_slices)
+            return found
+
+        return self._sliced.keep(tuple(definitions.items()), make)
 
     @property
     def slice_names(self) -> tuple[str, ...]:

@@ -225,10 +225,11 @@ def _column(frame: pd.DataFrame, name: str) -> pd.Series:
 
 
 def _within(created: pd.Series, days: DayRange) -> NDArray[np.bool_]:
-    """Return which dates lie in a range of days; NaT in none."""
+    """Return which dates lie in a range of days; NaT in none, nor, as in the filter, a date after the year 9999."""
     dates = created.to_numpy("datetime64[us]")
     numbers = np.floor_divide(dates.astype(np.int64), _MICROSECONDS_A_DAY)
-    first, last = (None if day is None else (day - datetime.date(1970, 1, 1)).days for day in (days.first, days.last))
+    ends = (days.first or datetime.date.min, days.last or datetime.date.max)
+    first, last = ((day - datetime.date(1970, 1, 1)).days for day in ends)
     return np.asarray(_between(numbers, first, last) & ~np.isnat(dates))
 
 

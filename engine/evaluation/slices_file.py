@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import json
 import re
 import tomllib
@@ -37,6 +38,10 @@ _KINDS = {
 """What msgspec's names mean to whoever writes the file."""
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class NameTakenError(SliceError):
+    """A declared slice has this name already; `save_slice` can replace it."""
 
 
 def slices_path() -> Path:
@@ -80,10 +85,12 @@ def read_slices(path: Path | None = None) -> dict[str, DeclaredSlice]:
         return {}
     except OSError as error:
         raise SliceError(f"{path} cannot be read ({error.strerror}); mend its permissions, or delete it.") from None
-    return _parse(content, path)
+    return dict(_parse(content, path))
 
 
-def save_slice(name: str, record: DeclaredSlice, *, path: Path | None = None, replace: bool = False) -> None:
+def save_slice(
+    name: str, record: DeclaredSlice, *, path: Path | None = None, replace: bool = False, most: int | None = None
+) -> None:
     """Add a slice to the file; what else stands there, comments too, is kept.
 
     Parameters
@@ -96,9 +103,13 @@ def save_slice(name: str, record: DeclaredSlice, *, path: Path | None = None, re
         By default `slices_path()`.
     replace : bool, optional
         Whether a declared slice of this name may be replaced.
+    most : int, optional
+        How many declared slices there may be in the end; by default any number.
 
     Raises
     ------
+    NameTakenError
+        There is a declared slice of this name, and it may not be replaced.
     SliceError
         If the name or the record cannot be used, the name is taken, or the file cannot be read or written; nothing is
         changed then.
@@ -110,8 +121,12 @@ def save_slice(name: str, record: DeclaredSlice, *, path: Path | None = None, re
         with _alone(path):
             before = read_slices(path)
             if name in before and not replace:
-                raise SliceError(
+                raise NameTakenError(
                     f"There is a slice {quoted(name)} already, in {path}; choose another name, or replace it."
+                )
+            if most is not None and name not in before and len(before) >= most:
+                raise SliceError(
+                    f"{path.name} has as many slices as it may have ({most:,}); delete some there, or replace one."
                 )
             text = path.read_text(encoding="utf-8") if path.exists() else ""
             if name in before:
@@ -135,7 +150,12 @@ def save_slice(name: str, record: DeclaredSlice, *, path: Path | None = None, re
         ) from None
 
 
+@functools.lru_cache(maxsize=4)
 def _parse(content: bytes, path: Path) -> dict[str, DeclaredSlice]:
+    """Make records of the file's content, which is what they are kept by: whoever asks sees each change at once.
+
+    Nobody changes what is returned.
+    """
     try:
         tables = tomllib.loads(content.decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

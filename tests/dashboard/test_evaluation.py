@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -22,7 +23,8 @@ from dashboard.evaluation.selection import NO_TAG, WRONG, ExampleSelection, Sele
 from engine.errors import TagscopeError
 from engine.evaluation.answers import Answers
 from engine.evaluation.declared_slices import DeclaredSlice, WordRange
-from engine.evaluation.slices_file import save_slice
+from engine.evaluation.slices import slice_masks
+from engine.evaluation.slices_file import save_slice, slices_path
 from engine.runs.bundle import read_manifest, seal
 from engine.runs.store import open_store
 from engine.runs.tokenizer import words_of
@@ -263,6 +265,40 @@ def test_a_slice_that_was_saved_is_there_at_once_and_one_that_fails_spoils_no_ot
     assert [one.name for one in pair.comparison.slices] == [*before]
     with pytest.raises(SelectionError, match="no slice “short ones”"):
         run.mask(ExampleSelection(slice_name="short ones"))
+
+
+def test_a_change_of_the_file_costs_only_the_slices_that_changed(
+    catalogue: Catalogue, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def masks(frame: pd.DataFrame, slices: dict[str, object]) -> dict[str, np.ndarray]:
+        asked.extend(slices)
+        return slice_masks(frame, slices)
+
+    monkeypatch.setattr("dashboard.evaluation.rows.slice_masks", masks)
+    run = catalogue.evaluations.get(catalogue.default_run())
+    save_slice("long", DeclaredSlice(words=WordRange(least=20)))
+    before = {name: mask.copy() for name, mask in run.slices.masks.items()}
+    assert asked == ["nlp_cnn", "short_text", "long"] == list(before)
+    save_slice("short", DeclaredSlice(words=WordRange(most=19)))
+    assert (run.slice_mask("short") == ~run.slice_mask("long")).all()
+    assert asked[3:] == ["short"]
+    # By hand, in an editor that keeps the size and the time of the file.
+    file = slices_path()
+    times = file.stat()
+    file.write_text(file.read_text().replace("20", "30").replace("19", "29"))
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert (run.slice_mask("short") == ~run.slice_mask("long")).all()
+    assert run.slice_mask("long").sum() < before["long"].sum()
+    assert asked[4:] == ["long", "short"]
+    assert (run.slice_mask("nlp_cnn") == before["nlp_cnn"]).all()
+    # A mistake is a sentence and not the end of the others.
+    file.write_text(file.read_text() + "[slice.broken]\ncolour = 3\n")
+    with pytest.raises(TagscopeError, match='"broken" has the unknown field "colour"'):
+        run.slice_mask("long")
+    file.unlink()
+    assert run.slice_names == ("nlp_cnn", "short_text")
 
 
 def test_weak_slices_are_found_once_and_chosen_by_their_names(

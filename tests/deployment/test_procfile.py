@@ -58,3 +58,15 @@ def test_a_password_is_asked_for(serve_web: Callable[..., int], browser: Browser
             assert "905" not in page.content()
     expect(page.get_by_text("905").first).to_be_visible(timeout=30_000)
     page.close()
+
+
+@pytest.mark.parametrize(("asked", "buttons"), [({}, 0), ({"TAGSCOPE_DASHBOARD__SAVE_SLICES": "true"}, 1)])
+def test_visitors_save_slices_only_where_the_operator_says_so(
+    serve_web: Callable[..., int], browser: Browser, asked: dict[str, str], buttons: int
+) -> None:
+    port = serve_web(**asked)
+    page = browser.new_page()
+    page.goto(f"http://{HOST}:{port}/app?split=test")
+    expect(page.get_by_role("button", name="Split: test")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("button", name="Save as slice")).to_have_count(buttons)
+    page.close()

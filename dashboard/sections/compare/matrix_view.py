@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 TITLES = {"tags": "F1 by tag against the base run", "slices": "Right answers by slice against the base run"}
 _NOTHING = {
     "tags": "No tag can be compared.",
-    "slices": "There are no slices to compare: define some in config/slices.py.",
+    "slices": "There are no slices to compare: define some in config/slices.py or config/slices.toml.",
 }
 # From here on a change has the full strength of its colour.
 _STRONG = 0.10

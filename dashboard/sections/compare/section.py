@@ -71,6 +71,7 @@ class CompareSection(EvaluatedSection):
         head = columns(section_heading("Compare", EXPLANATION), self._run, template="1fr minmax(0, 400px)", align="end")
         self._view = section("compare", head, self.message, self._body)
         self.state.runs.param.watch(lambda _event: self.fill(), "against")
+        self.state.selection.param.watch(lambda _event: self.fill(), "saved")
         self.state.runs.param.watch(lambda _event: self._follow(), ["over", "order", "metric"])
         self._run.param.watch(self._chosen, "value")
         self.begin()

@@ -61,6 +61,7 @@ class ErrorsSection(EvaluatedSection):
         chosen = self.state.examples
         chosen.param.watch(lambda *_events: self._find(), ["examples", "sort", "page", "example"])
         chosen.param.watch(lambda _event: self._turn(), "view")
+        self.state.selection.param.watch(lambda _event: self._slices_changed(), "saved")
         self.begin()
 
     def __panel__(self) -> pn.viewable.Viewable:
@@ -101,6 +102,13 @@ class ErrorsSection(EvaluatedSection):
             self._show(evaluation, found)
 
         run(self._finding, lambda: find(evaluation, wanted, before), show, working=self._work)
+
+    def _slices_changed(self) -> None:
+        # The slice on show may mean other examples now.
+        if self._listing is not None and self._listing.selection.slice_name:
+            self._listed = None
+            self._checked.clear()
+            self._find()
 
     def _show(self, evaluation: Evaluation, found: Listing) -> None:
         self._problem.param.update(text=found.problem, kind="problem")

@@ -15,6 +15,7 @@ from dashboard.components.pills import PILL_CSS
 from dashboard.components.work import Worker
 from dashboard.criteria import chips_of, ends_of
 from dashboard.sections.base import run
+from dashboard.sections.explore.slice_saver import SliceSaver
 from dashboard.text import plain_text, safe_text
 from dashboard.theme import colour
 from engine.exploration.bars import count_values
@@ -42,13 +43,19 @@ _FACETS_CSS = PILL_CSS + (
 _STRIP_CSS = (
     PILL_CSS
     + f"""
-:host {{ position: sticky; top: 64px; z-index: 5; background: {colour("page")}; padding: 8px 0; }}
+:host {{ flex: 0 1 auto; width: auto !important; }}
 .strip {{ display: flex; flex-wrap: wrap; gap: 8px; align-items: center; min-height: 32px; }}
 .strip p {{ font-size: 16px; font-weight: 700; margin-right: 8px; font-variant-numeric: tabular-nums; }}
 .strip .clear {{ color: {colour("accent")}; padding: 3px 8px; font-size: 14px; }}
 .busy {{ opacity: 0.5; }}
 """
 )
+
+
+_PLACE_CSS = f"""
+:host {{ position: sticky; top: 64px; z-index: 5; background: {colour("page")}; padding: 8px 0;
+  flex-flow: row wrap !important; align-items: flex-start; }}
+"""
 
 
 class FilterFields(Viewer):
@@ -217,12 +224,17 @@ class Facets(Viewer):
 
 
 class Strip(Viewer):
-    """How many rows there are, and the conditions that are set, each with a way to take it out; stays in sight."""
+    """How many rows there are, and the conditions that are set, each with a way to take it out; stays in sight.
+
+    Where the settings allow it, the conditions can be saved as a slice.
+    """
 
     def __init__(self, exploration: Exploration) -> None:
         super().__init__()
         self._exploration = exploration
-        self._view = Clickable(_STRIP_CSS, on_pick=self._picked)
+        self._strip = Clickable(_STRIP_CSS, on_pick=self._picked)
+        self._view = stack(self._strip, gap=0, css=_PLACE_CSS)
+        self._may_save = exploration.catalogue.settings.dashboard.save_slices
         exploration.param.watch(self.show, ["turn", "known", "problems", "working"])
 
     def __panel__(self) -> pn.viewable.Viewable:
@@ -234,7 +246,7 @@ class Strip(Viewer):
         exploration = self._exploration
         samples, selection = exploration.samples, exploration.selection
         if samples is None or selection is None:
-            self._view.html = ""
+            self._strip.html = ""
             return
         total, count = samples.facts.num_rows, selection.count
         shown = f"{count:,} of {total:,} projects" if count < total else f"{total:,} projects"
@@ -245,9 +257,12 @@ class Strip(Viewer):
             f"{safe_text(chip.label)} ✕</button>"
             for chip in chips
         )
+        if chips and self._may_save and len(self._view) == 1:
+            # Whoever sets no condition does not wait for it.
+            self._view.append(SliceSaver(exploration))
         clear = '<button class="clear" data-pick="">Clear all</button>' if chips else ""
         busy = " busy" if exploration.working else ""
-        self._view.html = (
+        self._strip.html = (
             f'<div class="strip{busy}"><p class="ts-shown" role="status">{shown}</p>{buttons}{clear}</div>'
         )
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dashboard.sections.performance.scored import Scored
 
 MOST_BARS = 50
-"""Most bars below each other; a chart of more could not be read."""
+"""Most bars below each other, and the chosen one; a chart of more could not be read."""
 
 _ROW_PIXELS, _DENSE_ROW_PIXELS, _DENSE_FROM = 30, 18, 14
 _AXIS_PIXELS = 56
@@ -57,7 +57,9 @@ def draw_bars(
     """
     colours = palette(dark)
     shown = METRICS["f1"] if metric == "name" else METRICS[metric]
-    names = order(parts, metric)[:MOST_BARS]
+    names = order(parts, metric)
+    # The chosen one is there wherever it stands: whoever has just saved a slice looks for it.
+    names = [*names[:MOST_BARS], *(name for name in names[MOST_BARS:] if name == selected)]
     end = max((parts[name].estimate(metric).value for name in names), default=0) if metric == "support" else 1.0
     width = (end or 1.0) * _ROOM
     rectangles: list[Rectangle] = []

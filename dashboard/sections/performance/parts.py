@@ -67,7 +67,15 @@ class Part(Viewer):
         chart = RectangleChart(state.appearance, rows_have_labels=True, columns_have_labels=True)
         self.chart = LinkedChart(title, state, chart, on_other=self._label_picked)
         self._view = surface(
-            sub_heading(title), self.select, self._cards, self._kinds, self._message, self._sort, self.chart, fill=True
+            sub_heading(title),
+            self.select,
+            self._cards,
+            self._kinds,
+            self._message,
+            self._sort,
+            self.chart,
+            fill=True,
+            name=f"{self._noun}s",
         )
         state.figures.param.watch(self._draw, "bars")
         state.appearance.param.watch(self._draw, "dark")
@@ -120,7 +128,7 @@ class Part(Viewer):
         drawing = draw_bars(self._parts, metric, self._shown, bool(self._state.appearance.dark), examples)
         remarks = []
         if len(self._parts) > MOST_BARS:
-            remarks.append(f"The first {MOST_BARS} of {len(self._parts):,}.")
+            remarks.append(f"The first {MOST_BARS} of {len(self._parts):,}, and the chosen one.")
         if drawing.examples:
             remarks.append(f"Lines: 95 % intervals. A bar leads to its rows, a name chooses the {self._noun}.")
         self.chart.show(drawing, " ".join(remarks))

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 EXPLANATION = "How the run answers on the samples that it is judged on, and where it fails."
 NO_ROWS = "This slice has no samples here, so there is nothing to measure; choose another one."
-NO_SLICES = "No slice was measured; slices are written in `config/slices.py`."
+NO_SLICES = "No slice was measured; write one in `config/slices.py`, or save a filter of the Data section as one."
 NO_TAGS = "No tag was measured."
 OF_A_FILE = (
     "These figures are read from the file {}, as the setting performance_file says; they belong to no run, so there "
@@ -102,6 +102,7 @@ class PerformanceSection(Section):
         selection.param.watch(self._run_changed, "run_id")
         selection.param.watch(self._show_tag, "tag")
         selection.param.watch(self._show_slice, "slice_name")
+        selection.param.watch(lambda _event: self._score_parts(), "saved")
         self.state.runs.param.watch(lambda _event: self._compare(), "against")
         self._run.param.watch(self._run_chosen, "value")
         for part, attribute in ((self._tags, "tag"), (self._slices, "slice_name")):
@@ -199,7 +200,7 @@ class PerformanceSection(Section):
             self._missing.text = f"{problem} {MISSING}"
             return
         self._show_evaluation(evaluation)
-        self._start("parts", lambda: parts_of(evaluation), self._show_parts)
+        self._score_parts()
         self._start("confusion", lambda: confused(evaluation), self.confusion.fill)
         self._compare()
         # Reading all probabilities takes longest.
@@ -215,6 +216,12 @@ class PerformanceSection(Section):
     def _start(self, worker: str, compute: Callable[[], Any], show: Callable[[Any], None]) -> None:
         evaluation = self.evaluation
         run(self._workers[worker], compute, lambda found: show(found) if evaluation is self.evaluation else None)
+
+    def _score_parts(self) -> None:
+        """Score the tags, and the slices that are defined now."""
+        evaluation = self.evaluation
+        if evaluation is not None:
+            self._start("parts", lambda: parts_of(evaluation), self._show_parts)
 
     def _show_parts(self, parts: Parts) -> None:
         # What performance.json names and nobody defines any more has its figures all the same.

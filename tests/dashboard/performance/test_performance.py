@@ -266,6 +266,10 @@ def test_more_tags_than_a_chart_can_show_are_said(section: PerformanceSection) -
     section._tags.show("")
     assert f"The first {MOST_BARS} of {len(many):,}" in section._tags.chart.caption._remark
     assert len(draw_bars(many, "f1", "", False, tag_examples).chart.rows) == MOST_BARS
+    for place, name in enumerate(order(many, "f1")):
+        rows = draw_bars(many, "f1", name, False, tag_examples).chart.row_keys
+        assert choice_key(name) in rows
+        assert len(rows) == MOST_BARS + (place >= MOST_BARS)
     assert set(order(parts, "support")) == set(parts)
 
 
