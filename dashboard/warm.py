@@ -26,13 +26,20 @@ def is_warming() -> bool:
 
 
 def warm_up(catalogue: Catalogue) -> None:
-    """Import plotting, read the default run's data and figures, and load its model.
+    """Import plotting, read the default run's data, figures and answers, and load its model.
 
     What is missing or broken is said on the page, not here.
     """
+    from dashboard.sections.compare.changes import moved_most
+    from dashboard.sections.performance.judged import judged_of
     from engine.client.predictor import get_predictor
 
     import_plotting()
     catalogue.warm()
+    with contextlib.suppress(TagscopeError):
+        evaluation = catalogue.evaluations.get(catalogue.default_run())
+        pair = judged_of(catalogue, evaluation, "").change.pair
+        if pair is not None and pair.comparison is not None:
+            moved_most(pair, evaluation, "broken")
     with contextlib.suppress(TagscopeError):
         get_predictor().predict([DEFAULT_TEXT], catalogue.answering_run())

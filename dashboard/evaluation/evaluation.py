@@ -13,7 +13,7 @@ import numpy as np
 from dashboard.evaluation.chances import Chances, chances_of
 from dashboard.evaluation.example import Example, examples_of
 from dashboard.evaluation.masks import mask_of
-from dashboard.evaluation.rows import Slices, find_weak, slices_of
+from dashboard.evaluation.rows import Slices, Slicing, find_weak
 from dashboard.evaluation.selection import SelectionError
 from dashboard.job import Job
 from dashboard.shelf import Shelf
@@ -87,6 +87,11 @@ class Evaluation:
     places
         int64, shape (n,): positions in the data set.
 
+    remarks
+        Sentences on what is unusual.
+    slicing
+        The slices of these rows, shared by the runs that were judged on them; by default this run's own.
+
     Attributes
     ----------
     rows : int
@@ -114,6 +119,7 @@ class Evaluation:
         read_probabilities: Callable[[], np.ndarray | None],
         places: np.ndarray | None,
         remarks: Iterable[str] = (),
+        slicing: Slicing | None = None,
     ) -> None:
         self.bundle, self.dataset, self.answers, self.places = bundle, dataset, answers, places
         self.run_id, self.manifest = bundle.run_id, bundle.manifest
@@ -122,9 +128,7 @@ class Evaluation:
         self.correct: np.ndarray = self.true == self.predicted
         self.remarks = (*answers.remarks, *remarks)
         self.others, self._read = others, read_probabilities
-        # Reports are small, masks of 200,000 rows and 200 slices are 5 MB: those of the last two definitions are kept.
-        self._kept, self._sliced = Shelf(64), Shelf(2)
-        self._last_slices: Slices | None = None
+        self._kept, self._slicing = Shelf(64), slicing or Slicing()
         self.weak: Job[WeakSlices] = Job(lambda report: find_weak(self, report), "weak slices")
 
     # Figures
@@ -236,13 +240,7 @@ class Evaluation:
                 f"There are no slices, because the data set {self.manifest.dataset.digest} of run {self.run_id} is not "
                 "here; copy it into data/datasets."
             )
-        definitions = all_slices()
-
-        def make() -> Slices:
-            found = self._last_slices = slices_of(self, definitions, self._last_slices)
-            return found
-
-        return self._sliced.keep(tuple(definitions.items()), make)
+        return self._slicing.slices(self, all_slices())
 
     @property
     def slice_names(self) -> tuple[str, ...]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import threading
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pandas as pd
 
+from dashboard.evaluation.rows import Slicing
 from dashboard.shelf import Shelf
 from engine.errors import RunNotFoundError, TagscopeError
 from engine.runs.manifest import checked_run_id
@@ -79,6 +81,7 @@ class Evaluations:
         self._histories = Shelf(HISTORIES_KEPT)
         self._references = Shelf(PAIRS_KEPT)
         self._ids = Shelf(_DATASETS_KEPT)
+        self._slicings = Shelf(RUNS_KEPT)
         # Reading needs several times what is kept: one run after the other.
         self._reading = threading.Lock()
 
@@ -209,7 +212,11 @@ class Evaluations:
             with self._reading:
                 return read_probabilities(bundle, answers.ids)
 
-        return Evaluation(bundle, dataset, answers, self, read, places, remarks)
+        slicing = None
+        if places is not None:
+            # Texts are split into words once for all runs, which takes longer than all else.
+            slicing = self._slicings.keep((digest, *_rows_digest(answers, places)), Slicing)
+        return Evaluation(bundle, dataset, answers, self, read, places, remarks, slicing)
 
     def _shared_ids(self, dataset: Dataset, answers: Answers) -> tuple[Answers, np.ndarray]:
         """Let the runs on a data set have their ids in common, and return the places of the answers in it."""
@@ -231,6 +238,16 @@ class Evaluations:
 def _named(runs: Sequence[Evaluation]) -> tuple[tuple[str, bool], ...]:
     """Return what to keep something by that was made of runs: a data set may come later."""
     return tuple((run.run_id, run.dataset is not None) for run in runs)
+
+
+def _rows_digest(answers: Answers, places: np.ndarray) -> tuple[bytes, bytes]:
+    """Return what tells the rows from others, and their true tags, whatever order the tags of the model have."""
+    codes = np.unique(answers.true)
+    names = np.asarray(answers.tags, object)[codes]
+    ranks = np.empty(len(answers.tags), np.int64)
+    ranks[codes] = np.argsort(np.argsort(names))
+    tags = hashlib.blake2b("\0".join(sorted(names)).encode() + ranks[answers.true].tobytes()).digest()
+    return hashlib.blake2b(places.tobytes()).digest(), tags
 
 
 def _definitions() -> object:

@@ -28,12 +28,14 @@ from engine.errors import TagscopeError, reason_of
 from engine.runs.tokenizer import words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     import pandas as pd
     from numpy.typing import NDArray
 
 LONGEST_NAME = 60
+SPACED = "spaced words"
+"""The column of a frame that may hold what `spaced_words` makes of its texts."""
 _PATTERN = re.compile(r"/((?:[^/\\]|\\.)+)/(i?)", re.DOTALL)
 _MICROSECONDS_A_DAY = 86_400_000_000
 
@@ -136,6 +138,7 @@ class DeclaredSlice(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unkn
         ----------
         frame : pandas.DataFrame
             n rows; of the columns ``text``, ``tag``, ``split`` and ``created`` those that are asked for.
+            Splitting texts takes longest: what `spaced_words` returns may be there as the column `SPACED`.
 
         Returns
         -------
@@ -155,10 +158,15 @@ class DeclaredSlice(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unkn
         if self.created is not None:
             met &= _within(_column(frame, "created"), self.created)
         if self.text or self.words is not None:
-            met &= self._reads(_column(frame, "text"))
+            met &= self._reads(_column(frame, "text"), frame.get(SPACED))
         return met
 
-    def _reads(self, column: pd.Series) -> NDArray[np.bool_]:
+    @property
+    def needs_words(self) -> bool:
+        """Whether texts have to be split into words."""
+        return self.words is not None or any(_PATTERN.fullmatch(part) is None for part in self.text)
+
+    def _reads(self, column: pd.Series, spaced: pd.Series | None) -> NDArray[np.bool_]:
         """Return which texts meet the conditions on texts."""
         there = column.notna().to_numpy(bool)
         texts = column.where(column.notna(), "").astype(object).to_list()
@@ -166,20 +174,28 @@ class DeclaredSlice(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unkn
         patterns = [_PATTERN.fullmatch(part) for part in self.text]
         for pattern in filter(None, patterns):
             met = met & _matching(texts, _expression(pattern), ignore_case=bool(pattern[2]))
-        phrases = [part for part, pattern in zip(self.text, patterns, strict=True) if pattern is None]
-        if not phrases and self.words is None:
+        if not self.needs_words:
             return met
-        found = [words_of(text) for text in texts]
+        words = pa.array(spaced_words(texts) if spaced is None else spaced.to_numpy(object), pa.large_string())
         if self.words is not None:
-            lengths = np.fromiter(map(len, found), np.int64, len(found))
+            lengths = np.maximum(pc.count_substring(words, " ").to_numpy(zero_copy_only=False) - 1, 0)
             met = met & _between(lengths, self.words.least, self.words.most)
-        # Words have no white space inside: between spaces, a phrase is a piece of the text.
-        spaced = pa.array([f" {' '.join(words)} " for words in found], pa.large_string())
-        for phrase in phrases:
+        for phrase in (part for part, pattern in zip(self.text, patterns, strict=True) if pattern is None):
             end = "" if phrase.rstrip().endswith("*") else " "
-            hits = pc.match_substring(spaced, f" {' '.join(words_of(phrase))}{end}")
+            hits = pc.match_substring(words, f" {' '.join(words_of(phrase))}{end}")
             met = met & hits.to_numpy(zero_copy_only=False)
         return met
+
+
+def spaced_words(texts: Iterable[str]) -> list[str]:
+    """Return the words of each text between spaces: words have no white space inside, so a phrase is a piece of that.
+
+    Examples
+    --------
+    >>> spaced_words(["Graph-neural networks", ""])
+    [' graph neural networks ', '']
+    """
+    return [f" {' '.join(words)} " if words else "" for words in map(words_of, texts)]
 
 
 SliceDefinition: TypeAlias = "Callable[[pd.DataFrame], pd.Series] | DeclaredSlice"

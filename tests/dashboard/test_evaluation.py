@@ -267,6 +267,15 @@ def test_a_slice_that_was_saved_is_there_at_once_and_one_that_fails_spoils_no_ot
         run.mask(ExampleSelection(slice_name="short ones"))
 
 
+def test_runs_on_the_same_rows_share_their_slices_and_others_do_not(catalogue: Catalogue) -> None:
+    runs = [catalogue.evaluations.get(entry.run_id) for entry in catalogue.runs()]
+    for one in runs:
+        for other in runs:
+            same = [(run.ids.tolist(), [run.tags[code] for code in run.true]) for run in (one, other)]
+            assert (one.slices is other.slices) == (same[0] == same[1])
+    assert len({id(run.slices) for run in runs}) == 2
+
+
 def test_a_change_of_the_file_costs_only_the_slices_that_changed(
     catalogue: Catalogue, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
