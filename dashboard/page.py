@@ -117,6 +117,7 @@ def build_page(catalogue: Catalogue | None = None) -> pmui.Page:
     bar.param.watch(lambda event: url.read(event.new["search"]), "arrived")
     bar.param.watch(lambda event: page.param.update(dark_theme=event.new), "wants_dark")
     state.examples.param.watch(lambda _event: links.lead("errors"), "asked")
+    links.param.watch(lambda event: state.sight.param.update(sections=event.new), "in_sight")
     state.selection.param.watch(lambda _event: links.lead("performance/slices"), "asked")
     page.param.watch(lambda event: _theme_changed(event.new, state, bar), "dark_theme")
     _detach_busy(page, busy_before)

@@ -174,6 +174,9 @@ class Samples:
         """Whether findings were computed before, so that opening them costs nothing."""
         from engine.findings.finder import find
 
+        if self.findings.value is not None:
+            return True
+
         def stop(step: str, _share: float) -> None:
             if step != "Open":
                 raise _NotKeptError(step)

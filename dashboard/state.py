@@ -123,6 +123,12 @@ class Question(param.Parameterized):
     run_id = param.String(default="", doc="Run that answers; empty: the promoted one.")
 
 
+class Sight(param.Parameterized):
+    """What the visitor looks at."""
+
+    sections = param.List(default=[], item_type=str, doc="Names of the sections in sight; empty: nobody knows.")
+
+
 class Appearance(param.Parameterized):
     """How the page looks."""
 
@@ -138,6 +144,7 @@ class DashboardState(param.Parameterized):
     runs = param.ClassSelector(class_=RunChoice, constant=True, doc="What the run is compared with.")
     examples = param.ClassSelector(class_=ExampleChoice, constant=True, doc="Examples of the Errors section.")
     question = param.ClassSelector(class_=Question, constant=True, doc="Text and run of the Inference section.")
+    sight = param.ClassSelector(class_=Sight, constant=True, doc="The section in sight.")
     appearance = param.ClassSelector(class_=Appearance, constant=True, doc="Theme.")
 
     def __init__(self, **params: object) -> None:
@@ -147,5 +154,11 @@ class DashboardState(param.Parameterized):
         params.setdefault("runs", RunChoice())
         params.setdefault("examples", ExampleChoice())
         params.setdefault("question", Question())
+        params.setdefault("sight", Sight())
         params.setdefault("appearance", Appearance())
         super().__init__(**params)
+
+    def show_run(self, run_id: str, section: str) -> None:
+        """Show another run, first of all in the section in which it was chosen, or to which that leads."""
+        self.sight.sections = [section]
+        self.selection.run_id = run_id

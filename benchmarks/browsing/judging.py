@@ -144,8 +144,12 @@ class Judge:
             place = 1 + number % (size - 1)
             return watcher.time(lambda: field.select_option(index=place), *where)
 
-        def page(_number: int) -> Times:
-            return watcher.time(section.get_by_role("button", name="Next").click, *_PAGE_OF_EXAMPLES)
+        def page(number: int) -> Times:
+            if not number:
+                # Of all wrong answers there are many pages.
+                section.get_by_role("button", name="Clear", exact=True).click()
+                watcher.quiet()
+            return watcher.time(section.get_by_role("button", name="Next page").click, *_PAGE_OF_EXAMPLES)
 
         def layout(number: int) -> Times:
             name = ("Table", "Cards")[number % 2]
@@ -174,7 +178,8 @@ class Judge:
             return watcher.time(button.first.click, "within", "compare", "[data-pick='all:']")
 
         def cell(number: int) -> Times:
-            cells = section.locator(".ts-matrix td > button")
+            cells = section.locator(".ts-matrix td button[data-pick]:not(.tip *)")
+            cells.first.wait_for()
             button = cells.nth((13 * number + 4) % cells.count())
             button.scroll_into_view_if_needed()
             return watcher.time(button.click, *_EXAMPLES)

@@ -68,6 +68,7 @@ class SectionLinks(JSComponent):
     """
 
     sections = param.Dict(default={}, doc="Title by name of the section.")
+    in_sight = param.List(default=[], doc="Names of the sections in the window, written by the browser.")
     wanted = param.Dict(default={}, doc="The section to lead to: its name, and a count, as the same one may be twice.")
 
     _esm = """
@@ -152,6 +153,11 @@ class SectionLinks(JSComponent):
           if (name === current) { link.setAttribute("aria-current", "true") }
           else { link.removeAttribute("aria-current") }
         }
+        const in_sight = Object.keys(links).filter((name) => {
+          const box = target(name)?.getBoundingClientRect()
+          return box && box.top < window.innerHeight && box.bottom > 84
+        })
+        if (model.in_sight.join() !== in_sight.join()) { model.in_sight = in_sight }
       }
       const on_scroll = () => {
         if (!waiting) { waiting = true; requestAnimationFrame(mark) }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import panel as pn
 from panel.viewable import Viewer
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 POLL_SECONDS = 0.4
+OUT_OF_SIGHT_SECONDS = 0.4
+"""So long a section that is not in sight waits with what another run changes: all of them at once keep the visitor
+waiting for a second, and the one that is looked at for a quarter of that."""
 
 
 class Section(Viewer):
@@ -33,6 +36,9 @@ class Section(Viewer):
         What there is to show; the process's own by default.
     """
 
+    place: ClassVar[str] = ""
+    """The name by which the page links to the section."""
+
     def __init__(
         self, *, state: DashboardState | None = None, catalogue: Catalogue | None = None, **params: Any
     ) -> None:
@@ -42,6 +48,11 @@ class Section(Viewer):
         self.state = state or DashboardState()
         self.catalogue = catalogue or get_catalogue()
         self._worker = Worker()
+
+    def _patience(self) -> float:
+        """Return the seconds to wait before another run is read, so that the section in sight comes first."""
+        in_sight = self.state.sight.sections
+        return OUT_OF_SIGHT_SECONDS if in_sight and self.place not in in_sight else 0.0
 
     def _run_id(self) -> str:
         """Run on show: the chosen one, else the default; empty where there is none."""

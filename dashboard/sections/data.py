@@ -46,6 +46,8 @@ class DataSection(Section):
     >>> DataSection()  # doctest: +SKIP
     """
 
+    place = "data"
+
     def __init__(self, run_id: str = "", *, deferred: bool = False, **params: Any) -> None:
         super().__init__(**params)
         if run_id:
@@ -78,7 +80,7 @@ class DataSection(Section):
             visible=self.exploration.samples is not None,
         )
         self._view = section("data", section_heading("Data", EXPLANATION), self._message, self._body)
-        self.state.selection.param.watch(lambda _event: self._read_later(), "run_id")
+        self.state.selection.param.watch(lambda _event: self._read_later(self._patience()), "run_id")
 
     def __panel__(self) -> pn.viewable.Viewable:
         """Return the view."""
@@ -109,9 +111,15 @@ class DataSection(Section):
             self._fill(samples, "")
         return samples is not None
 
-    def _read_later(self) -> None:
+    def _read_later(self, pause: float = 0.0) -> None:
         """Read in a thread, as a million rows take a while; at once where no server is, as in a notebook."""
-        run(self._worker, lambda: self._read(self._run_id()), lambda read: self._fill(*read), working=self._work)
+        run(
+            self._worker,
+            lambda: self._read(self._run_id()),
+            lambda read: self._fill(*read),
+            pause=pause,
+            working=self._work,
+        )
 
     def _read(self, run_id: str) -> tuple[Samples | None, str]:
         try:

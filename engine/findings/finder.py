@@ -111,12 +111,12 @@ def _splits(
     frame = dataset.frame
     if splits is None and bundle is not None:
         try:
-            known = read_predictions(bundle)
+            known = read_predictions(bundle, probabilities=False)
         except BundleError:  # a run without predictions has no splits to tell
-            known = pd.DataFrame({"id": [], "split": []})
-        splits = dict(zip(known["id"], known["split"], strict=True))
-        if not set(splits) & set(frame["id"]):
-            splits = None
+            known = pd.DataFrame({"id": [], "split": []}, dtype="str")
+        places = pd.Index(known["id"]).get_indexer(pd.Index(frame["id"]))
+        if (places >= 0).any():
+            splits = np.where(places >= 0, known["split"].to_numpy(object)[places], "")
     if splits is None:
         return np.where(frame["holdout"], "test", "train").astype(object) if frame["holdout"].any() else None
     assigned = (

@@ -140,7 +140,7 @@ class MatrixView(Viewer):
             return
         if isinstance(meant, str):
             self._state.runs.against = matrix.base
-            self._state.selection.run_id = meant
+            self._state.show_run(meant, "compare")
             return
         cell, flip = meant
         named = {"tag" if self._kind == "tags" else "slice_name": cell.delta.name}

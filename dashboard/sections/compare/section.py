@@ -49,6 +49,8 @@ class CompareSection(EvaluatedSection):
     >>> CompareSection(run_id="0f3c...")  # doctest: +SKIP
     """
 
+    place = "compare"
+
     def __init__(self, run_id: str = "", **params: Any) -> None:
         super().__init__(run_id, **params)
         self._comparing, self._following, self._against = Worker(), Worker(), Worker()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -89,12 +89,14 @@ class Timeline(Viewer):
         chart = draw_points(self._points, *self._marks, dark=dark)
         self._chart.chart = chart
         self._caption.show(_legend(self._marks[1], dark=dark) + safe_text(self._remark), chart)
-        if self._place[0] is not self._chart:
-            self._place[:] = [self._chart]
+        # What stands in a column is the view of a `Viewer`, not itself.
+        view: Any = self._chart.__panel__()
+        if self._place[0] is not view:
+            self._place[:] = [view]
 
     def _picked(self, run_id: str) -> None:
         if run_id in {point.run_id for point in self._points}:
-            self._state.selection.run_id = run_id
+            self._state.show_run(run_id, "compare")
 
 
 def draw_points(points: Sequence[Point], shown: str, base: str, *, dark: bool) -> Chart:

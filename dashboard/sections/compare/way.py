@@ -57,7 +57,7 @@ def _show(state: DashboardState, selection: ExampleSelection, run_id: str, again
         # heard of first, so that nobody looks for the examples in the run that was on show.
         for part in (state.examples, state.runs, state.selection):
             together.enter_context(batch_call_watchers(part))
-        state.selection.run_id = run_id
+        state.show_run(run_id, "errors")
         if against:
             # Named, for else it would be the run before the one that is now on show.
             state.runs.against = against

@@ -43,6 +43,8 @@ class ErrorsSection(EvaluatedSection):
     >>> ErrorsSection(run_id="0f3c...")  # doctest: +SKIP
     """
 
+    place = "errors"
+
     def __init__(self, run_id: str = "", **params: Any) -> None:
         super().__init__(run_id, **params)
         self._finding, self._waiting = Worker(), Worker()

@@ -96,16 +96,27 @@ class Overall(Viewer):
         """Return the view."""
         return self._view
 
-    def fill(self, performance: Performance, sentences: Sequence[str], f1: tuple[float, float] | None) -> None:
-        """Show what performance.json says."""
+    def fill(
+        self,
+        performance: Performance,
+        sentences: Sequence[str],
+        f1: tuple[float, float] | None,
+        *,
+        answers_follow: bool = False,
+    ) -> None:
+        """Show what performance.json says.
+
+        What the answers say is hidden, unless they follow at once: hiding and showing again is two layouts of the page.
+        """
         self._performance, self._sentences = performance, tuple(sentences)
         self._say(self._sentences)
         notes = dict.fromkeys(("precision", "recall"), "\u00a0")
         notes["f1"] = "\u00a0" if f1 is None else f"95 %: {f1[0]:.3f} to {f1[1]:.3f}"
         self._main.cards = score_cards(performance.overall, notes)
-        self._more.cards = []
-        self._more.__panel__().visible = self._changes.visible = False
-        self._remarks.text = ""
+        if not answers_follow:
+            self._more.cards = []
+            self._more.__panel__().visible = self._changes.visible = False
+            self._remarks.text = ""
 
     def judged(self, report: Report, labels: int) -> None:
         """Add what the rows themselves say; `labels` is the number of the run's tags."""
@@ -119,9 +130,9 @@ class Overall(Viewer):
             first = summarise(self._performance, interval=(weighted.f1.low, weighted.f1.high))[0]
             self._sentences = (first, *self._sentences[1:])
             self._say(self._sentences)
-        if report.rows:
-            self._more.cards = [_card("Accuracy", report.accuracy), _card("Macro F1", report.macro.f1)]
-            self._more.__panel__().visible = True
+        cards = [_card("Accuracy", report.accuracy), _card("Macro F1", report.macro.f1)] if report.rows else []
+        self._more.cards = cards
+        self._more.__panel__().visible = bool(cards)
 
     def ranked(self, found: Ranked | None) -> None:
         """Add what the probabilities say."""

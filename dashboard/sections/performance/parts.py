@@ -106,7 +106,8 @@ class Part(Viewer):
         self.filling = False
         self._cards.visible = self._kinds.visible = bool(parts)
         self._sort.__panel__().visible = len(parts) > 1
-        self._message.text = "" if parts else advice
+        if not parts:
+            self._message.text = advice
 
     def show(self, name: str, remark: str = "") -> None:
         """Show one part's figures; `remark` is said of it."""

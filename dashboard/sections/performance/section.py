@@ -63,6 +63,8 @@ class PerformanceSection(Section):
     >>> PerformanceSection(run_id="0f3c...")  # doctest: +SKIP
     """
 
+    place = "performance"
+
     def __init__(self, run_id: str = "", *, deferred: bool = False, read: RunRead | None = None, **params: Any) -> None:
         super().__init__(**params)
         selection = self.state.selection
@@ -120,7 +122,7 @@ class PerformanceSection(Section):
 
     def _run_chosen(self, event: Any) -> None:
         if event.new and event.new != self._run_id():
-            self.state.selection.run_id = event.new
+            self.state.show_run(event.new, self.place)
 
     def _offer_runs(self) -> None:
         try:
@@ -139,13 +141,13 @@ class PerformanceSection(Section):
     def _read(self, run_id: str) -> RunRead:
         return read_run(self.catalogue, run_id, str(self.state.runs.against))
 
-    def _read_later(self) -> None:
+    def _read_later(self, pause: float = 0.0) -> None:
         run_id = self._run_id()
-        run(self._worker, lambda: self._read(run_id), self._fill)
+        run(self._worker, lambda: self._read(run_id), self._fill, pause=pause)
 
     def _run_changed(self, _event: object) -> None:
         self._offer_runs()
-        self._read_later()
+        self._read_later(self._patience())
 
     def _fill(self, read: RunRead) -> None:
         """Show what was read of a run, or say why there is nothing; what was not read is read now."""
@@ -156,7 +158,8 @@ class PerformanceSection(Section):
             self._clear()
             return
         self._source.text = OF_A_FILE.format(report.source) if report.source else " ".join(report.remarks)
-        self.overall.fill(report.performance, report.sentences, f1_interval(report.performance))
+        within = f1_interval(report.performance)
+        self.overall.fill(report.performance, report.sentences, within, answers_follow=read.judged is not None)
         if read.judged is not None:
             self._show_judged(read.judged)
             return
