@@ -16,7 +16,7 @@ class RunSelection(param.Parameterized):
 
     run_id = param.String(default="", doc="Run on show; empty: the promoted one, else the newest.")
     tag = param.String(default="", doc="Tag whose metrics are shown; empty: the weakest one.")
-    slice_name = param.String(default="", doc="Slice whose metrics are shown; empty: the first one.")
+    slice_name = param.String(default="", doc="Slice whose metrics are shown; empty: the first one with rows.")
     saved = param.Integer(default=0, doc="Grows whenever this visitor has saved a slice, which all sections then have.")
     asked = param.Integer(default=0, doc="Grows whenever a click asks for a slice, so that the page leads there.")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections import Counter
 
 # What a browser would not show or would use to reorder its neighbours: C0/C1 controls (except tab and line feed),
 # bidirectional overrides and isolates, and lone surrogates, which cannot be encoded as UTF-8 at all.
@@ -95,11 +96,17 @@ def unique_labels(values: list[str], limit: int = LABEL_LIMIT) -> list[str]:
     Returns
     -------
     list of str
-        As many, all different; those that would collide carry a number.
+        As many, all different: those that begin alike are shortened in their middle, and what would collide even then
+        carries a number.
     """
     labels: dict[str, None] = {}
+    often = Counter(label_text(value, limit) for value in values)
+    head = limit // 3
     for value in values:
-        label = short = label_text(value, limit)
+        label = label_text(value, limit)
+        if often[label] > 1 and len(value) > limit:
+            label = label_text(f"{value[:head]}…{value[head + 1 - limit :]}", limit)
+        short = label
         number = 1
         while label in labels:
             number += 1

@@ -34,7 +34,12 @@ def surface(*objects: Any, fill: bool = False, name: str = "") -> pn.Column:
 
 
 def columns(
-    *objects: Any, template: str = "1fr 1fr", narrow: int = 900, gap: int = 20, align: str = "stretch"
+    *objects: Any,
+    template: str = "1fr 1fr",
+    narrow: int = 900,
+    gap: int = 20,
+    align: str = "stretch",
+    wide_class: str = "",
 ) -> pn.Column:
     """Put things side by side, or below each other in a window narrower than `narrow` pixels.
 
@@ -50,6 +55,8 @@ def columns(
         Space between, in pixels.
     align
         How the columns stand to each other vertically, as CSS `align-items`.
+    wide_class
+        CSS class with which they stand below each other in any window.
 
     Returns
     -------
@@ -60,6 +67,8 @@ def columns(
     :host {{ display: grid; grid-template-columns: {template}; align-items: {align}; }}
     @media (max-width: {narrow}px) {{ :host {{ grid-template-columns: minmax(0, 1fr); }} }}
     """
+    if wide_class:
+        css += f":host(.{wide_class}) {{ grid-template-columns: minmax(0, 1fr); }}"
     return stack(*objects, gap=gap, css=css)
 
 

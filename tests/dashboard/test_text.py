@@ -46,6 +46,15 @@ def test_labels_of_different_values_differ(values: list[str]) -> None:
     assert len(set(unique_labels(values))) == len(values)
 
 
+def test_labels_that_begin_alike_keep_their_ends() -> None:
+    values = [f"natural-language-processing for {what}" for what in ("tables", "chemistry")]
+    assert unique_labels([*values, "a long name that begins like no other"], 24) == [
+        "natural-…sing for tables",
+        "natural-…g for chemistry",
+        "a long name that begins…",
+    ]
+
+
 def test_a_value_that_looks_like_a_numbered_label_does_not_collide() -> None:
     values = ["same" + "x" * 50, "same" + "x" * 60, label_text("same" + "x" * 50) + " (2)"]
     assert len(set(unique_labels(values))) == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -34,12 +35,15 @@ MOST_TAGS = 60
 
 _ROW_PIXELS, _DENSE_ROW_PIXELS, _DENSE_FROM = 34, 18, 16
 _LABEL = 24
-_LABEL_PIXELS = 150
-_SLANT = 0.8
+_LABEL_PIXELS, _UPRIGHT_LABEL_PIXELS = 150, 190
+# Upright where tags stand close: slanted labels would lie upon each other.
+_SLANT, _UPRIGHT = 0.8, math.pi / 2
+_WIDE = "ts-wide"
 # Figures in the cells stay readable on them.
-_FAINTEST, _STRONGEST = 0.12, 0.62
+_FAINTEST, _STRONGEST = 0.1, 0.62
 _LIST_CSS = f"""
-ol {{ margin: 0; padding: 0; list-style: none; font-size: 14px; }}
+ol {{ margin: 0; padding: 0; list-style: none; font-size: 14px; columns: 300px auto; column-gap: 28px; }}
+li {{ break-inside: avoid; }}
 li + li {{ border-top: 1px solid {colour("line")}; }}
 button {{ width: 100%; display: flex; gap: 10px; justify-content: space-between; padding: 6px 4px; }}
 button:hover {{ background: {colour("raised")}; }}
@@ -87,6 +91,8 @@ class MatrixChart(RectangleChart):
             for ticker, end in zip(self._lines, (self.chart.width, self.chart.height), strict=True):
                 ticker.ticks = list(range(int(end) + 1))
             self._plot.xgrid[0].visible = self._plot.ygrid[0].visible = True
+            dense = self.chart.height >= _DENSE_FROM
+            self._plot.xaxis[0].major_label_orientation = _UPRIGHT if dense else _SLANT
 
 
 class ConfusionView(Viewer):
@@ -109,15 +115,14 @@ class ConfusionView(Viewer):
         self._list = Clickable(_LIST_CSS, on_pick=self._picked)
         matrix = MatrixChart(state.appearance, rows_have_labels=True, columns_have_labels=True)
         self.chart = LinkedChart("Confusion matrix", state, matrix, deferred=deferred)
-        self._view = surface(
-            sub_heading("Confusion"),
-            columns(
-                stack(self._kind, self.chart, gap=10),
-                self._list,
-                template="minmax(0, 1fr) minmax(0, 320px)",
-                align="start",
-            ),
+        self._grid = columns(
+            stack(self._kind, self.chart, gap=10),
+            self._list,
+            template="minmax(0, 1fr) minmax(0, 320px)",
+            align="start",
+            wide_class=_WIDE,
         )
+        self._view = surface(sub_heading("Confusion"), self._grid)
         state.figures.param.watch(self._draw, "confusion")
         state.appearance.param.watch(self._draw, "dark")
 
@@ -129,6 +134,9 @@ class ConfusionView(Viewer):
         """Show the confusion of another run."""
         self._found = found
         self._view.visible = found is not None
+        if found is not None:
+            # Many tags need the whole width.
+            self._grid.css_classes = [_WIDE] if len(found.order) >= _DENSE_FROM else []
         self._draw()
 
     def _draw(self, *_events: object) -> None:
@@ -210,7 +218,7 @@ def draw_matrix(found: Confused, kind: str, dark: bool) -> Drawing:
         columns={place + 0.5: name for place, name in enumerate(tops_of)},
         rows={place + 0.5: name for place, name in enumerate(names)},
         figures=tuple(figures),
-        pixels=_LABEL_PIXELS + each * max(len(order), 1),
+        pixels=(_LABEL_PIXELS if each == _ROW_PIXELS else _UPRIGHT_LABEL_PIXELS) + each * max(len(order), 1),
         downwards=True,
         row_keys=tuple(key_of("row", counts.tags[one]) for one in order),
     )

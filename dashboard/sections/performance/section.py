@@ -262,9 +262,11 @@ class PerformanceSection(Section):
         return performance.worst[0] if performance.worst else next(iter(performance.classes), "")
 
     def _slice(self) -> str:
-        """Slice on show: the chosen one, else the first."""
-        chosen = self.state.selection.slice_name
-        return chosen if chosen in self._slices.names else next(iter(self._slices.names), "")
+        """Slice on show: the chosen one, else the first that has rows."""
+        chosen, names = str(self.state.selection.slice_name), self._slices.names
+        if chosen in names:
+            return chosen
+        return next((name for name in names if self._slices.has_rows(name)), next(iter(names), ""))
 
     def _show_tag(self, *_events: object) -> None:
         if self._report is not None:
