@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from markdown_tables import table
 from report_data import dashboard, exploration, findings
-from report_evaluation import comparison, evaluation, intervals, weak_slices
+from report_evaluation import comparison, evaluation, failures, intervals, weak_slices
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -398,6 +398,7 @@ SECTIONS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "findings": ("Findings", findings),
     "exploration": ("Exploration of a data set", exploration),
     "dashboard": ("The data section in a browser", dashboard),
+    "failures": ("Performance, errors and comparison in a browser", failures),
     "evaluation": ("Evaluation", evaluation),
     "statistics": ("Intervals", intervals),
     "comparison_simulation": ("Comparison of runs", comparison),

@@ -35,6 +35,32 @@ def intervals(results: dict[str, Any]) -> str:
     )
 
 
+def failures(results: dict[str, Any]) -> str:
+    """How soon a visitor sees Performance, Errors and Compare."""
+
+    def cell(one: dict[str, float]) -> str:
+        return f"{one['median']:,.0f} / {one['p95']:,.0f}"
+
+    shows = [
+        (f"{name}, by its link", cell(one["shown"]), cell(one["all"]), f"{one['first visitor']:,.0f}")
+        for name, one in results["first_shows"].items()
+    ]
+    views = [
+        (name, cell(one["shown"]), cell(one["all"]), cell(one["first of all"]))
+        for name, one in results["views"].items()
+    ]
+    held = sum(verdict["holds"] for verdict in results["verdicts"])
+    words = results["why"]
+    return (
+        f"{results['rows']:,} rows, {results['tags']} tags, {results['runs']} runs, seen from Chromium; milliseconds, "
+        f"median / p95 of {results['visits']} visits and of {results['repeats']} repetitions. Goals: 2,000 for a first "
+        f"show, 300 for each view after it; {held} of {len(results['verdicts'])} hold.\n\n"
+        + table(("view", "shown", "all has followed", "by the first of all"), shows + views)
+        + f"\n\nWords of an example marked (occlusion, `ngram`, embedded data): {cell(words)} ms; at most 300 asked "
+        f"for. Resident memory of the server in the end: {results['resident_mib']:,} MiB."
+    )
+
+
 def comparison(results: dict[str, Any]) -> str:
     """Count false alarms and what is found."""
     rows = [
