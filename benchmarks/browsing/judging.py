@@ -201,10 +201,13 @@ class Judge:
         ]
 
     def _choose(self, section: str, label: str, number: int, *where: str) -> Times:
-        """Choose in a selector; the first of its options is chosen at the beginning."""
+        """Choose in a selector what is not chosen yet."""
         field = self.section(section).get_by_role("combobox", name=label, exact=True)
         field.scroll_into_view_if_needed()
+        shown = field.inner_text()
         field.click()
         options = self.page.get_by_role("menuitem")
         options.first.wait_for()
-        return self.watcher.time(options.nth((number + 1) % options.count()).click, *where)
+        size = options.count()
+        place = next(at for at in (number % size, (number + 1) % size) if options.nth(at).inner_text() != shown)
+        return self.watcher.time(options.nth(place).click, *where)
