@@ -204,10 +204,10 @@ def _sections(state: DashboardState, catalogue: Catalogue) -> pn.Column:
     shared: dict[str, Any] = {"state": state, "catalogue": catalogue, "deferred": True}
     return stack(
         DataSection(**shared),
-        _place("performance", Lazy(lambda: PerformanceSection(**shared), prepare=prepare, height=2600)),
-        _place("errors", Lazy(lambda: ErrorsSection(**shared), prepare=prepare, height=1900)),
-        _place("compare", Lazy(lambda: CompareSection(**shared), prepare=prepare, height=2900)),
-        _place("inference", Lazy(lambda: InferencePane(**shared), prepare=prepare, height=460)),
+        _place("performance", Lazy(lambda: PerformanceSection(**shared), prepare=prepare, whole=True, height=2600)),
+        _place("errors", Lazy(lambda: ErrorsSection(**shared), prepare=prepare, whole=True, height=1900)),
+        _place("compare", Lazy(lambda: CompareSection(**shared), prepare=prepare, whole=True, height=2900)),
+        _place("inference", Lazy(lambda: InferencePane(**shared), prepare=prepare, whole=True, height=460)),
         gap=56,
         css=":host { padding-bottom: 40px; }",
     )

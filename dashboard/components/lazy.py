@@ -21,14 +21,11 @@ if TYPE_CHECKING:
 
 PATIENCE_SECONDS = 1.0
 """How long content may stay away to come whole: each part that comes by itself costs a browser another layout."""
-# The place keeps its height until the content is whole and drawn: what stands below would come into sight and be made.
 _LEAVE_LATE = ":host { transition: min-height 0s 0.7s; }"
 
 
 class Lazy(Viewer):
     """Shows a placeholder until it is near the visible part of the page, then what `build` returns.
-
-    The content comes when it has what it asked for when it was made, but no later than after `PATIENCE_SECONDS`.
 
     Parameters
     ----------
@@ -36,6 +33,10 @@ class Lazy(Viewer):
         Makes the content; runs on the event loop, so it should only put views together.
     prepare
         Run before in a thread of its own: imports and reading of files.
+    whole
+        Whether the content, a section for example, comes when it has what it asked for when it was made, but no later
+        than after `PATIENCE_SECONDS`. Until it is whole and drawn its place keeps its height: what stands below would
+        come into sight, and be made.
     """
 
     built = param.Boolean(default=False, constant=True, doc="Whether the content is there or on its way.")
@@ -46,13 +47,16 @@ class Lazy(Viewer):
         build: Callable[[], Any],
         *,
         prepare: Callable[[], object] | None = None,
+        whole: bool = False,
         **params: Any,
     ) -> None:
         super().__init__(**params)
         self._build = build
         self._prepare = prepare
         self._sight = OnSight(tall=self.height, margin=0, sizing_mode="stretch_width")
-        self._column = stack(self._sight, css=_LEAVE_LATE, min_height=self.height)
+        self._whole = whole
+        held: dict[str, Any] = {"css": _LEAVE_LATE, "min_height": self.height} if whole else {}
+        self._column = stack(self._sight, **held)
         self._worker, self._group = Worker(), Group()
         self.param.watch(self._resize, "height")
         self._sight.param.watch(self._seen, "seen")
@@ -69,7 +73,9 @@ class Lazy(Viewer):
 
     def _resize(self, _event: object) -> None:
         if not self.built:
-            self._sight.tall = self._column.min_height = self.height
+            self._sight.tall = self.height
+            if self._whole:
+                self._column.min_height = self.height
 
     def _make_ready(self) -> None:
         # What cannot be read is said by the content itself, in its place.
@@ -78,6 +84,9 @@ class Lazy(Viewer):
                 self._prepare()
 
     def _fill(self) -> None:
+        if not self._whole:
+            self._column[:] = [self._build()]
+            return
         with self._group.gather():
             content = self._build()
         self._group.when_settled(lambda: self._show(content))

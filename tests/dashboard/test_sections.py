@@ -169,7 +169,11 @@ def test_what_the_link_names_and_the_data_does_not_have_is_said(catalogue: Catal
 
 def test_what_nobody_has_read_yet_is_read_in_a_thread(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr(data, "run", lambda _worker, compute, show, working: asked.append((compute, show, working)))
+
+    def run(_worker: object, compute: object, show: object, *, pause: float, working: object) -> None:
+        asked.append((compute, show, working))
+
+    monkeypatch.setattr(data, "run", run)
     state = DashboardState()
     for field in url_fields(state, catalogue):
         if field.name in ("show", "terms"):
