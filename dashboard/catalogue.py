@@ -296,7 +296,7 @@ class Catalogue:
 
     def warm(self) -> None:
         """Read what the first visitor will see; what is missing or broken is said on the page, not here."""
-        for read in (self.samples, self.report, self.evaluations.get):
+        for read in (self.samples, self.report):
             try:
                 read(self.default_run())
             except TagscopeError:

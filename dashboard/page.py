@@ -197,10 +197,8 @@ def _read_runs(catalogue: Catalogue) -> None:
 
 
 def _sections(state: DashboardState, catalogue: Catalogue) -> pn.Column:
-    def prepare() -> None:
-        # Which runs there are is asked for on the event loop afterwards.
-        catalogue.runs()
-
+    # Which runs there are is asked for on the event loop afterwards.
+    prepare = catalogue.runs
     shared: dict[str, Any] = {"state": state, "catalogue": catalogue, "deferred": True}
     return stack(
         DataSection(**shared),

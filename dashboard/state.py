@@ -127,6 +127,12 @@ class Sight(param.Parameterized):
     """What the visitor looks at."""
 
     sections = param.List(default=[], item_type=str, doc="Names of the sections in sight; empty: nobody knows.")
+    work = param.Dict(default={}, doc="The `Group` of what each section has under way, by its name.")
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the sections in sight have all that they asked for."""
+        return all(self.work[name].is_settled for name in self.sections if name in self.work)
 
 
 class Appearance(param.Parameterized):

@@ -66,6 +66,11 @@ class Group:
             self._waiting.pop(0)()
 
 
+def current_group() -> Group:
+    """Return the group that takes in the workers that are made now; one of its own where none does."""
+    return _gathering.get() or Group()
+
+
 class Worker:
     """Runs one thing at a time for one view; asking anew makes an answer that is still under way worthless.
 
@@ -75,7 +80,7 @@ class Worker:
 
     def __init__(self) -> None:
         self._turn = 0
-        self._group = _gathering.get() or Group()
+        self._group = current_group()
 
     def run(
         self,

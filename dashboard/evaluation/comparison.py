@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dashboard.evaluation.one_copy import one_copy
 from dashboard.evaluation.rows import PackedMasks
 from dashboard.evaluation.selection import FLIPS, SelectionError
 from dashboard.text import plain_text
@@ -156,13 +157,13 @@ def _truth(run: Evaluation, shared: Shared, *, is_after: bool) -> np.ndarray:
 
 
 def _small(shared: Shared) -> Shared:
-    """Keep what two runs share in as few bytes as it needs: 10 per row instead of 40."""
+    """Keep what two runs share in as few bytes as it needs: 11 per row instead of 40, and each array only once."""
     codes = np.min_scalar_type(len(shared.tags))
     return dataclasses.replace(
         shared,
-        rows_before=shared.rows_before.astype(np.int32),
-        rows_after=shared.rows_after.astype(np.int32),
-        true=shared.true.astype(codes),
-        before=shared.before.astype(codes),
-        after=shared.after.astype(codes),
+        rows_before=one_copy(shared.rows_before.astype(np.int32)),
+        rows_after=one_copy(shared.rows_after.astype(np.int32)),
+        true=one_copy(shared.true.astype(codes)),
+        before=one_copy(shared.before.astype(codes)),
+        after=one_copy(shared.after.astype(codes)),
     )

@@ -86,7 +86,6 @@ class Evaluation:
         Reads float32[n, labels] in the order of `answers`; None where the run has none.
     places
         int64, shape (n,): positions in the data set.
-
     remarks
         Sentences on what is unusual.
     slicing

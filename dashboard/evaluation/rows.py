@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from dashboard.evaluation.one_copy import one_copy
 from dashboard.evaluation.selection import NO_TAG
 from dashboard.shelf import Shelf
 from engine.dataset.splits import SPLITS
@@ -35,7 +36,7 @@ class PackedMasks(Mapping[str, np.ndarray]):
     """
 
     def __init__(self, masks: Iterable[tuple[str, np.ndarray]] = ()) -> None:
-        self._packed = {name: (np.packbits(mask), len(mask)) for name, mask in masks}
+        self._packed = {name: (one_copy(np.packbits(mask)), len(mask)) for name, mask in masks}
 
     def __getitem__(self, name: str) -> np.ndarray:
         bits, count = self._packed[name]

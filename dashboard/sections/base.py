@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import panel as pn
 from panel.viewable import Viewer
 
 from dashboard.catalogue import Catalogue, get_catalogue
-from dashboard.components.work import Worker
+from dashboard.components.work import Worker, current_group
 from dashboard.state import DashboardState
 from engine.errors import TagscopeError
 
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 POLL_SECONDS = 0.4
-OUT_OF_SIGHT_SECONDS = 0.4
-"""So long a section that is not in sight waits with what another run changes: all of them at once keep the visitor
-waiting for a second, and the one that is looked at for a quarter of that."""
+OUT_OF_SIGHT_SECONDS, LONGEST_SECONDS = 0.4, 4.0
+"""So long at least and at most a section that is not in sight waits with what another run changes: in between it begins
+as soon as those in sight are done. All at once keep the visitor waiting several times as long."""
 
 
 class Section(Viewer):
@@ -47,12 +48,25 @@ class Section(Viewer):
             prepare_notebook()
         self.state = state or DashboardState()
         self.catalogue = catalogue or get_catalogue()
-        self._worker = Worker()
+        self._worker, self._queued = Worker(), Worker()
+        if self.place:
+            self.state.sight.work[self.place] = current_group()
 
-    def _patience(self) -> float:
-        """Return the seconds to wait before another run is read, so that the section in sight comes first."""
-        in_sight = self.state.sight.sections
-        return OUT_OF_SIGHT_SECONDS if in_sight and self.place not in in_sight else 0.0
+    def _in_turn(self, begin: Callable[[], None]) -> None:
+        """Begin what another run changes: at once in sight, else when the sections in sight are done with theirs."""
+        sight, asked = self.state.sight, time.monotonic()
+
+        def look(_nothing: object = None) -> None:
+            in_sight = not (is_served() and sight.sections) or self.place in sight.sections
+            if in_sight or (sight.is_settled and waited()) or waited(LONGEST_SECONDS):
+                begin()
+            else:
+                self._queued.run(lambda: None, look, pause=OUT_OF_SIGHT_SECONDS)
+
+        def waited(seconds: float = OUT_OF_SIGHT_SECONDS) -> bool:
+            return time.monotonic() - asked >= seconds
+
+        look()
 
     def _run_id(self) -> str:
         """Run on show: the chosen one, else the default; empty where there is none."""

@@ -79,8 +79,8 @@ class DataSection(Section):
             gap=20,
             visible=self.exploration.samples is not None,
         )
-        self._view = section("data", section_heading("Data", EXPLANATION), self._message, self._body)
-        self.state.selection.param.watch(lambda _event: self._read_later(self._patience()), "run_id")
+        self._view = section(self.place, section_heading("Data", EXPLANATION), self._message, self._body)
+        self.state.selection.param.watch(lambda _event: self._in_turn(self._read_later), "run_id")
 
     def __panel__(self) -> pn.viewable.Viewable:
         """Return the view."""
@@ -111,13 +111,12 @@ class DataSection(Section):
             self._fill(samples, "")
         return samples is not None
 
-    def _read_later(self, pause: float = 0.0) -> None:
+    def _read_later(self) -> None:
         """Read in a thread, as a million rows take a while; at once where no server is, as in a notebook."""
         run(
             self._worker,
             lambda: self._read(self._run_id()),
             lambda read: self._fill(*read),
-            pause=pause,
             working=self._work,
         )
 

@@ -44,20 +44,24 @@ class EvaluatedSection(Section):
 
     def begin(self) -> None:
         """Read the run on show, now and whenever it changes."""
-        self.state.selection.param.watch(lambda _event: self._read_later(self._patience()), "run_id")
+        self.state.selection.param.watch(lambda _event: self._in_turn(self._read_later), "run_id")
         self._read_later()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether what was read is of the run on show; if not, `fill` follows, and work for it would be lost."""
+        return self.evaluation is not None and self.evaluation.run_id == self._run_id()
 
     def fill(self) -> None:
         """Show the evaluation, or hide everything where there is none; on the event loop."""
         raise NotImplementedError
 
-    def _read_later(self, pause: float = 0.0) -> None:
+    def _read_later(self) -> None:
         run_id = self._run_id()
         run(
             self._worker,
             lambda: self._read(run_id),
             lambda read: self._opened(*read, run_id),
-            pause=pause,
             working=self._wait,
         )
 

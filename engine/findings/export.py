@@ -67,7 +67,9 @@ def export_findings(findings: Findings, dataset: Dataset, path: Path) -> int:
         for name in whole.columns:
             if name not in ("row", "score"):
                 whole[name] = whole[name].fillna("").map(safe_cell)
-        content = whole.to_csv(index=False, float_format="%.6g", lineterminator="\r\n").encode("utf-8", "replace")
+        written = whole.to_csv(index=False, float_format="%.6g", lineterminator="\r\n")
+        # With the byte order mark a spreadsheet takes the file for UTF-8.
+        content = written.encode("utf-8-sig", "replace")
     else:
         content = encode_json([_entry(findings, kind, part) for kind, _, part in parts])
     try:

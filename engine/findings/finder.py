@@ -114,6 +114,8 @@ def _splits(
             known = read_predictions(bundle, probabilities=False)
         except BundleError:  # a run without predictions has no splits to tell
             known = pd.DataFrame({"id": [], "split": []}, dtype="str")
+        # A run that was written elsewhere may answer an id twice: the last answer counts.
+        known = known.drop_duplicates("id", keep="last")
         places = pd.Index(known["id"]).get_indexer(pd.Index(frame["id"]))
         if (places >= 0).any():
             splits = np.where(places >= 0, known["split"].to_numpy(object)[places], "")

@@ -62,6 +62,11 @@ def no_data_set(folder: Path) -> None:
     shutil.rmtree(folder.parents[1] / "datasets")
 
 
+def with_two_answers(frame: pd.DataFrame) -> pd.DataFrame:
+    """The first test row is answered twice, at last as a training row."""
+    return pd.concat([frame, frame[frame["split"] == "test"].head(1).assign(split="train")], ignore_index=True)
+
+
 def with_strangers(frame: pd.DataFrame) -> pd.DataFrame:
     rows = frame.index[frame["split"] == "test"][:3]
     return frame.assign(id=frame["id"].astype(str).where(~frame.index.isin(rows), "x" + frame["id"].astype(str)))
@@ -75,6 +80,7 @@ UNREADABLE = {
         rewritten(lambda frame: frame.drop(columns="probability:mlops")),
         "column probability:mlops is missing",
     ),
+    "an id with two predictions": (rewritten(with_two_answers), "has two predictions"),
     "ids that nobody knows": (
         rewritten(lambda frame: frame.assign(id="x" + frame["id"].astype(str))),
         "none of its 905 ids is in the data set",
@@ -214,3 +220,12 @@ def test_probabilities_that_are_no_numbers_are_a_sentence_in_the_catalogue_too(d
         read_predictions(open_store().open(shown))
     with pytest.raises(BundleError, match="does not hold numbers"):
         catalogue().samples(shown)
+
+
+def test_of_two_answers_to_a_row_the_data_section_takes_the_last_split(demo_home: Path) -> None:
+    shown, _before, _other = damaged(demo_home, rewritten(with_two_answers))
+    samples = catalogue().samples(shown)
+    assert not samples.kept_findings()
+    findings = samples.findings.start().wait()
+    assert findings is not None
+    assert findings.items

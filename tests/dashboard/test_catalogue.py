@@ -7,11 +7,13 @@ import shutil
 import threading
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
 
 from config.settings import load_settings
 from dashboard.catalogue import Catalogue
 from engine.errors import BundleError, DataError, RunNotFoundError
+from engine.runs.bundle import read_manifest, seal
 from engine.runs.store import open_store
 
 if TYPE_CHECKING:
@@ -45,6 +47,22 @@ def test_every_run_has_three_sentences_with_n(catalogue: Catalogue) -> None:
 def test_changed_tags_make_runs_not_comparable(catalogue: Catalogue) -> None:
     corrected = next(run for run in catalogue.runs() if run.manifest.dataset.version == "corrected")
     assert "not comparable" in catalogue.report(corrected.run_id).sentences[2]
+
+
+def test_an_order_of_rows_is_no_change_of_tags(catalogue: Catalogue, demo_home: Path) -> None:
+    shown = catalogue.default_run()
+    before = catalogue.earlier_run(shown)
+    expected = catalogue.report(shown).sentences[2]
+    folder = demo_home / "data" / "runs" / before
+    path = folder / "predictions.parquet"
+    frame = pd.read_parquet(path)
+    frame[::-1].to_parquet(path, index=False)
+    seal(folder, read_manifest(folder))
+    assert Catalogue(load_settings(), open_store()).report(shown).sentences[2] == expected
+    half = frame[(frame["split"] != "test") | (frame.index % 2 == 0)]
+    half.to_parquet(path, index=False)
+    seal(folder, read_manifest(folder))
+    assert "different samples" in Catalogue(load_settings(), open_store()).report(shown).sentences[2]
 
 
 def test_the_samples_of_a_run_know_their_split(catalogue: Catalogue) -> None:

@@ -16,7 +16,7 @@ from dashboard.components.cards import MetricCards, cards_html
 from dashboard.components.clickable import Clickable
 from dashboard.components.message import Message
 from dashboard.page import url_fields
-from dashboard.sections import data
+from dashboard.sections import base, data
 from dashboard.sections.explore.charts import FilteredChart
 from dashboard.sections.performance.parts import Part
 from dashboard.sections.performance.scored import of_file
@@ -25,6 +25,7 @@ from engine.evaluation.performance_file import Score
 from engine.runs.store import open_store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from bokeh.model import Model
@@ -170,7 +171,7 @@ def test_what_the_link_names_and_the_data_does_not_have_is_said(catalogue: Catal
 def test_what_nobody_has_read_yet_is_read_in_a_thread(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def run(_worker: object, compute: object, show: object, *, pause: float, working: object) -> None:
+    def run(_worker: object, compute: object, show: object, *, working: object) -> None:
         asked.append((compute, show, working))
 
     monkeypatch.setattr(data, "run", run)
@@ -246,3 +247,56 @@ def _parts(section, kind):
 
 def _viewers(section, kind):
     return [value for value in vars(section).values() if isinstance(value, kind)]
+
+
+class Turns:
+    """Stands for the worker that looks again after a while; `pass_by` is that while."""
+
+    def __init__(self) -> None:
+        self._look: Callable[[object], None] | None = None
+
+    def run(self, _compute: object, look: Callable[[object], None], *, pause: float) -> None:
+        assert pause
+        self._look = look
+
+    def pass_by(self) -> None:
+        look, self._look = self._look, None
+        if look is not None:
+            look(None)
+
+
+def test_another_run_is_read_by_the_sections_in_sight_first(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, clock, heard = DashboardState(), [0.0], []
+    seen, hidden = (kind(state=state, catalogue=catalogue) for kind in (dashboard.ErrorsSection, dashboard.DataSection))
+    monkeypatch.setattr(base.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(base, "is_served", lambda: True)
+    hidden._queued = turns = Turns()
+
+    def wait() -> None:
+        clock[0] += base.OUT_OF_SIGHT_SECONDS
+        turns.pass_by()
+
+    hidden._in_turn(lambda: heard.append("nobody knows what is in sight"))
+    state.sight.sections = ["errors"]
+    state.sight.work["errors"].begin()
+    seen._in_turn(lambda: heard.append("in sight"))
+    hidden._in_turn(lambda: heard.append("when that is done"))
+    assert heard == ["nobody knows what is in sight", "in sight"]
+    wait()
+    assert len(heard) == 2
+    state.sight.work["errors"].end()
+    wait()
+    assert heard[2:] == ["when that is done"]
+    state.sight.work["errors"].begin()
+    hidden._in_turn(lambda: heard.append("scrolled to"))
+    state.sight.sections = ["errors", "data"]
+    wait()
+    assert heard[3:] == ["scrolled to"]
+    state.sight.sections = ["errors"]
+    hidden._in_turn(lambda: heard.append("long enough"))
+    while len(heard) == 4 and clock[0] < 60:
+        wait()
+    assert heard[4:] == ["long enough"]
+    assert clock[0] < 10

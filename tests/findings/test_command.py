@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
 from typing import TYPE_CHECKING
@@ -52,7 +53,8 @@ def test_json_names_what_was_found_worst_first(file: Path, capsys: pytest.Captur
 def test_csv_is_safe_and_keeps_ids(file: Path, tmp_path: Path) -> None:
     target = tmp_path / "found.csv"
     findings(data=file, export=target)
-    with target.open(encoding="utf-8", newline="") as stream:
+    assert target.read_bytes().startswith(codecs.BOM_UTF8)
+    with target.open(encoding="utf-8-sig", newline="") as stream:
         written = list(csv.DictReader(stream))
     assert {row["id"] for row in written if row["kind"] == "exact-duplicates"} == {"r0", "'=cmd()"}
     short = next(row for row in written if row["kind"] == "short-texts")

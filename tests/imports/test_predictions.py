@@ -89,6 +89,14 @@ def test_probabilities_are_kept_and_can_speak_alone(home: Path, tmp_path: Path, 
     assert list(np.asarray(made.LABELS)[matrix.argmax(axis=1)]) == list(table()["predicted_tag"])
 
 
+def test_what_rounding_moved_beyond_one_is_one(home: Path, tmp_path: Path) -> None:
+    frame = with_probabilities()
+    first, *others = (f"probability:{tag}" for tag in made.LABELS)
+    frame.loc[0, [first, *others]] = [1.0000002, -0.0000002, *[0.0] * (len(others) - 1)]
+    kept = read_predictions(open_store().open(import_predictions(write(tmp_path, frame), FIELDS).manifest.run_id))
+    assert kept.loc[0, [first, *others]].tolist() == [1.0, *[0.0] * len(others)]
+
+
 def test_columns_have_any_name_and_rows_without_a_tag_are_left_out(home: Path, tmp_path: Path) -> None:
     frame = with_probabilities().rename(columns={"tag": "truth", "predicted_tag": "guess", "id": "key"})
     frame = frame.rename(columns=lambda name: name.replace("probability:", "p_"))

@@ -71,9 +71,9 @@ class CompareSection(EvaluatedSection):
             self._problem, self._remarks, self._pair_place, self._runs_place, self._both_place, gap=20, visible=False
         )
         head = columns(section_heading("Compare", EXPLANATION), self._run, template="1fr minmax(0, 400px)", align="end")
-        self._view = section("compare", head, self.message, self._body)
-        self.state.runs.param.watch(lambda _event: self.fill(), "against")
-        self.state.selection.param.watch(lambda _event: self.fill(), "saved")
+        self._view = section(self.place, head, self.message, self._body)
+        self.state.runs.param.watch(lambda _event: self._refill(), "against")
+        self.state.selection.param.watch(lambda _event: self._refill(), "saved")
         self.state.runs.param.watch(lambda _event: self._follow(), ["over", "order", "metric"])
         self._run.param.watch(self._chosen, "value")
         self.begin()
@@ -108,6 +108,10 @@ class CompareSection(EvaluatedSection):
             self._follow()
 
         run(self._comparing, compute, show, working=self._wait_for_pair)
+
+    def _refill(self) -> None:
+        if self.is_current:
+            self.fill()
 
     # Which runs
 

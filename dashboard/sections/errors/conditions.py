@@ -41,7 +41,7 @@ _GROUPS = {
     "confidence": ("confidence",),
     "other_below": ("other_below",),
     "flip": ("flip", "against"),
-    "course": ("course", "pattern", "over", "order"),
+    "course": ("course", "pattern", "over", "order", "by"),
 }
 """Further conditions, by the attribute that names them; what belongs together is taken out together."""
 _PLAIN = ExampleSelection()

@@ -81,6 +81,7 @@ class Knowledge:
         self._followed: set[Job[Any]] = set()
         self.known = Known(None)
         self._of: Evaluation | None = None
+        self._wanted: Evaluation | None = None
 
     @property
     def samples(self) -> Samples | None:
@@ -88,12 +89,16 @@ class Knowledge:
         return self.known.samples
 
     def open(self, evaluation: Evaluation | None) -> None:
-        """Read what is known of the rows of another run."""
-        self.known, self._of = Known(None), None
+        """Read what is known of the rows of another run; of the same one it is known, or on its way."""
+        if evaluation is not None and evaluation is self._wanted:
+            return
+        self.known, self._of, self._wanted = Known(None), None, evaluation
         if evaluation is None:
             return
 
         def show(read: Known) -> None:
+            if evaluation is not self._wanted:
+                return
             self.known, self._of = read, evaluation
             for name in PARTS:
                 if self.samples is not None and (name in read.kept or self._state(name) == "running"):

@@ -59,7 +59,7 @@ class ErrorsSection(EvaluatedSection):
         self._saving = Saving(self.catalogue, self._knowledge, self._draw)
         head = columns(self._chooser, self._saving, template="minmax(0, 1fr) auto", gap=20, align="end")
         self._body = stack(self._remarks, surface(head, self._problem, self._list), gap=20, visible=False)
-        self._view = section("errors", section_heading("Errors", EXPLANATION), self.message, self._body)
+        self._view = section(self.place, section_heading("Errors", EXPLANATION), self.message, self._body)
         chosen = self.state.examples
         chosen.param.watch(lambda *_events: self._find(), ["examples", "sort", "page", "example"])
         chosen.param.watch(lambda _event: self._turn(), "view")
@@ -77,20 +77,19 @@ class ErrorsSection(EvaluatedSection):
         self._listing = self._listed = None
         self._checked.clear()
         self._saving.show(None, None, ())
+        self._knowledge.open(None)
         if evaluation is None:
             self._details.open(None, None)
-            self._knowledge.open(None)
             return
         self._remarks.text = " ".join(evaluation.remarks)
         self._find()
-        self._knowledge.open(evaluation)
 
     # Examples
 
     def _find(self) -> None:
         """Find the examples in a thread."""
         evaluation, chosen = self.evaluation, self.state.examples
-        if evaluation is None:
+        if evaluation is None or not self.is_current:
             return
         wanted = Wanted(chosen.examples, chosen.sort, chosen.page, chosen.example)
         before = self._listing if self._listed is evaluation else None
@@ -102,6 +101,8 @@ class ErrorsSection(EvaluatedSection):
                 self._checked.clear()
             self._listed, self._listing = evaluation, found
             self._show(evaluation, found)
+            # Only now: the examples are not to wait for what else is known of their rows.
+            self._knowledge.open(evaluation)
 
         run(self._finding, lambda: find(evaluation, wanted, before), show, working=self._work)
 

@@ -65,7 +65,7 @@ class PerformanceSection(Section):
 
     place = "performance"
 
-    def __init__(self, run_id: str = "", *, deferred: bool = False, read: RunRead | None = None, **params: Any) -> None:
+    def __init__(self, run_id: str = "", *, deferred: bool = False, **params: Any) -> None:
         super().__init__(**params)
         selection = self.state.selection
         if run_id:
@@ -98,7 +98,7 @@ class PerformanceSection(Section):
         head = columns(
             section_heading("Performance", EXPLANATION), self._run, template="1fr minmax(0, 400px)", align="end"
         )
-        self._view = section("performance", head, self._message, self._body)
+        self._view = section(self.place, head, self._message, self._body)
         self._offer_runs()
         self._read_later()
         selection.param.watch(self._run_changed, "run_id")
@@ -141,13 +141,13 @@ class PerformanceSection(Section):
     def _read(self, run_id: str) -> RunRead:
         return read_run(self.catalogue, run_id, str(self.state.runs.against))
 
-    def _read_later(self, pause: float = 0.0) -> None:
+    def _read_later(self) -> None:
         run_id = self._run_id()
-        run(self._worker, lambda: self._read(run_id), self._fill, pause=pause)
+        run(self._worker, lambda: self._read(run_id), self._fill)
 
     def _run_changed(self, _event: object) -> None:
         self._offer_runs()
-        self._read_later(self._patience())
+        self._in_turn(self._read_later)
 
     def _fill(self, read: RunRead) -> None:
         """Show what was read of a run, or say why there is nothing; what was not read is read now."""
@@ -246,7 +246,8 @@ class PerformanceSection(Section):
     def _compare(self) -> None:
         """Compare with the chosen run, else with the one before."""
         evaluation, chosen = self.evaluation, str(self.state.runs.against)
-        if evaluation is not None:
+        # Of another run all is read anew.
+        if evaluation is not None and evaluation.run_id == self._run_id():
             self._start("change", lambda: change_of(self.catalogue, evaluation, chosen), self._show_change)
 
     def _show_change(self, change: Change) -> None:

@@ -17,6 +17,7 @@ from engine.dataset.reading import RawTable, read_raw
 from engine.dataset.snapshot import Dataset
 from engine.dataset.splits import SPLITS
 from engine.errors import DataError
+from engine.evaluation.probabilities import ROUNDING
 from engine.pipeline.imports.request import TRAINED_ELSEWHERE
 from engine.pipeline.progress import silent
 from engine.pipeline.rows import TEST, Rows, rows_to_judge
@@ -235,12 +236,12 @@ class _Answers:
             values = pd.to_numeric(cells, errors="coerce")
             # A comparison is also false for what is no number.
             self._refuse(
-                ~((values >= 0) & (values <= 1)),
+                ~((values >= -ROUNDING) & (values <= 1 + ROUNDING)),
                 lambda row, column=column, cells=cells: (  # type: ignore[misc]
                     f"{quoted(column)} has {quoted(cells[row])}, which is no probability; write a number from 0 to 1"
                 ),
             )
-            matrix[:, position] = values
+            matrix[:, position] = values.clip(0, 1)
         if self._chances:
             sums = matrix.sum(axis=1)
             self._refuse(
