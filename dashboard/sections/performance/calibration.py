@@ -67,7 +67,7 @@ class CalibrationView(Viewer):
             self.chart.show(None)
             return
         drawing = draw_calibration(self._found, bool(self._state.appearance.dark))
-        remark = "Bars: how often answers are right, with 95 % intervals; dark marks: how sure they were. n below."
+        remark = "Bars: how often answers are right, with 95 % intervals; short lines: how sure they were. n below."
         self.chart.show(drawing, remark)
 
 

@@ -143,7 +143,7 @@ class ThresholdView(Viewer):
         assert self._coverage is not None
         at = self._coverage.at([threshold], self.below)[0]
         ratio = str(self._state.figures.cost)
-        self._cards.cards = cards_of(at, self._coverage.rows, self.below, ratio)
+        self._cards.cards = cards_of(at, self._coverage.rows, self.below)
         self._cost.values = {"cost": ratio}
         self._cost.html = self._cost_html(at)
 
@@ -156,17 +156,15 @@ class ThresholdView(Viewer):
         )
         if not ratio or self._coverage is None:
             return f"<p>{field}</p>"
-        best = self._cheapest()
+        best, here = self._cheapest(), at.cost(float(ratio), 1.0)
+        told = f"{field} At this threshold that is <b>{here:.3f}</b> a row."
         if best is None:
-            return f"<p>{field} {_NOTHING[self.below]}</p>"
+            return f"<p>{told} {_NOTHING[self.below]}</p>"
         cost = self._coverage.at([float(best or 0)], self.below)[0].cost(float(ratio), 1.0)
-        here = at.cost(float(ratio), 1.0)
         where = f"answer from {safe_text(best)} on" if float(best or 0) else "answer everything"
         if here <= cost + 1e-12:
-            return f"<p>{field} No threshold is cheaper on these rows.</p>"
-        return (
-            f'<p>{field} Cheapest on these rows: <button data-pick="cheapest">{where}</button>, {cost:.3f} a row.</p>'
-        )
+            return f"<p>{told} No threshold is cheaper on these rows.</p>"
+        return f'<p>{told} Cheapest on these rows: <button data-pick="cheapest">{where}</button>, {cost:.3f}.</p>'
 
     def _pick(self, _key: str) -> None:
         best = self._cheapest()

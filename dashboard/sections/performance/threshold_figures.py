@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _MOST_PLACES = 17
 
 
-def cards_of(at: AtThreshold, rows: int, below: Below, ratio: str) -> list[Card]:
+def cards_of(at: AtThreshold, rows: int, below: Below) -> list[Card]:
     """Return the cards of a threshold; what is counted leads to its rows, by the text of an `ExampleSelection`.
 
     Parameters
@@ -29,33 +29,25 @@ def cards_of(at: AtThreshold, rows: int, below: Below, ratio: str) -> list[Card]
         How many there are.
     below
         What the rows below the threshold are.
-    ratio
-        What a wrong answer costs, where a rejected row costs 1, as a link has it; empty for no costs.
     """
     unsure = ExampleSelection(confidence=Span(0.0, at.threshold, below=True))
     if below == OTHER:
         wrong = ExampleSelection(outcome="wrong", other_below=at.threshold) if at.below else WRONG
         unsure = ExampleSelection(confidence=unsure.confidence, other_below=at.threshold)
         rightly = at.others - at.others_wrong
-        cards = [
+        return [
             _share("Coverage", at.coverage, rows),
             _share("Right of all", at.precision, rows),
             Card("Wrong answers", f"{at.wrong:,}", f"of {rows:,} rows", _key(wrong, at.wrong)),
             Card("Become other", f"{at.others:,}", f"{rightly:,} rightly", _key(unsure, at.others)),
         ]
-        rejecting = "nothing is rejected"
-    else:
-        wrong = ExampleSelection(outcome="wrong", confidence=Span(at.threshold, 1.0)) if at.below else WRONG
-        cards = [
-            _share("Coverage", at.coverage, rows),
-            _share("Right of these", at.precision, at.answered),
-            Card("Wrong answers", f"{at.wrong:,}", f"of {at.answered:,} answered", _key(wrong, at.wrong)),
-            Card("Rejected", f"{at.rejected:,}", f"of {rows:,} rows", _key(unsure, at.rejected)),
-        ]
-        rejecting = "a rejected row costs 1"
-    if ratio:
-        cards.append(Card("Cost per row", f"{at.cost(float(ratio), 1.0):.3f}", rejecting))
-    return cards
+    wrong = ExampleSelection(outcome="wrong", confidence=Span(at.threshold, 1.0)) if at.below else WRONG
+    return [
+        _share("Coverage", at.coverage, rows),
+        _share("Right of these", at.precision, at.answered),
+        Card("Wrong answers", f"{at.wrong:,}", f"of {at.answered:,} answered", _key(wrong, at.wrong)),
+        Card("Rejected", f"{at.rejected:,}", f"of {rows:,} rows", _key(unsure, at.rejected)),
+    ]
 
 
 def cheapest(coverage: Coverage, ratio: float, below: Below = "rejected") -> str | None:

@@ -86,7 +86,7 @@ def test_below_it_the_answer_is_other_unless_rejected_is_chosen(
     answer = frame["predicted_tag"].where(~below, OTHER)
     wrong = answer != frame["tag"]
     cards = {card.label: card for card in section.threshold._cards.cards}
-    assert list(cards) == ["Coverage", "Right of all", "Wrong answers", "Become other", "Cost per row"]
+    assert list(cards) == ["Coverage", "Right of all", "Wrong answers", "Become other"]
     assert cards["Coverage"].value == f"{(~below).mean():.1%}"
     assert cards["Right of all"].value == f"{(~wrong).mean():.1%}"
     assert cards["Wrong answers"].value == f"{wrong.sum():,}"
@@ -94,7 +94,7 @@ def test_below_it_the_answer_is_other_unless_rejected_is_chosen(
         f"{below.sum():,}",
         f"{(below & ~wrong).sum():,} rightly",
     )
-    assert cards["Cost per row"].value == f"{3 * wrong.mean():.3f}"
+    assert f"that is <b>{3 * wrong.mean():.3f}</b> a row" in section.threshold._cost.html
     press(section, "Wrong answers")
     assert asked(section) == set(frame["id"][wrong])
     if below.any():
@@ -103,9 +103,9 @@ def test_below_it_the_answer_is_other_unless_rejected_is_chosen(
     section.threshold._choose("rejected")
     wrong = ~below & (frame["predicted_tag"] != frame["tag"])
     cards = {card.label: card for card in section.threshold._cards.cards}
-    assert list(cards) == ["Coverage", "Right of these", "Wrong answers", "Rejected", "Cost per row"]
+    assert list(cards) == ["Coverage", "Right of these", "Wrong answers", "Rejected"]
     assert (cards["Wrong answers"].value, cards["Rejected"].value) == (f"{wrong.sum():,}", f"{below.sum():,}")
-    assert cards["Cost per row"].value == f"{(3 * wrong + below).mean():.3f}"
+    assert f"that is <b>{(3 * wrong + below).mean():.3f}</b> a row" in section.threshold._cost.html
     if wrong.any():
         press(section, "Wrong answers")
         assert asked(section) == set(frame["id"][wrong])
