@@ -28,6 +28,7 @@ dd {{ margin: 0; font-variant-numeric: tabular-nums; }}
 dd.value {{ font-size: 28px; line-height: 1.25; font-weight: 700; letter-spacing: -0.01em; }}
 dd.note {{ color: {colour("muted")}; font-size: 12.5px; min-height: 18px; overflow-wrap: anywhere; }}
 dl.small dd.value {{ font-size: 22px; }}
+@media (max-width: 560px) {{ dt {{ white-space: normal; }} }}
 """
 # The whole card is the button's.
 _BUTTON_CSS = f"""

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import panel as pn
 import param
-from bokeh.models import ColumnDataSource, CustomJS, FixedTicker, HoverTool, Range1d, Span
+from bokeh.models import ColumnDataSource, CustomJS, FixedTicker, HoverTool, NoOverlap, Range1d, Span
 from bokeh.plotting import figure
 from panel.viewable import Viewer
 
@@ -34,6 +34,20 @@ _REMEMBERED = 8
 _TELL = """
 const {n} = clicked.data
 clicked.data = {x: [cb_obj.x], y: [cb_obj.y], turn: [source.data.turn[0] ?? -1], n: [n[0] + 1]}
+"""
+# On a telephone the texts beside bars need more room than the axis leaves them.
+_MAKE_ROOM = """
+const [width, is_bars] = figures.tags
+if (!is_bars) { return }
+const {x, text} = figures.data
+const pen = new OffscreenCanvas(1, 1).getContext("2d")
+pen.font = font
+let end = width
+for (let at = 0; at < text.length; at++) {
+  const left = plot.inner_width - pen.measureText(text[at]).width - 10
+  if (left > plot.inner_width / 4) { end = Math.max(end, x[at] * plot.inner_width / left) }
+}
+if (plot.x_range.end !== end) { plot.x_range.end = end }
 """
 
 
@@ -72,6 +86,8 @@ class Chart(msgspec.Struct, frozen=True):
         Place on the horizontal axis with a dashed line.
     title
         Of the horizontal axis.
+    is_bars
+        Whether the horizontal axis goes on where it has too little room for the figures beside its bars.
     row_keys
         The choice that a click in a row is where it hits no rectangle, on its label for example; empty for none.
     """
@@ -86,6 +102,7 @@ class Chart(msgspec.Struct, frozen=True):
     mark: float | None = None
     title: str = ""
     downwards: bool = False
+    is_bars: bool = False
     row_keys: tuple[str, ...] = ()
 
 
@@ -110,7 +127,7 @@ class RectangleChart(Viewer):
         self._source = ColumnDataSource({name: [] for name in names})
         self._clicked = ColumnDataSource({"x": [0.0], "y": [0.0], "turn": [-1], "n": [0]})
         self._drawn: deque[tuple[int, Chart]] = deque(maxlen=_REMEMBERED)
-        self._figures = ColumnDataSource({"x": [], "y": [], "text": []})
+        self._figures = ColumnDataSource({"x": [], "y": [], "text": []}, tags=[1, False])
         # Panel gives a figure the theme of its own; ours is set below.
         self._plot = self._make()
         self._pane = pn.pane.Bokeh(self._plot, sizing_mode="stretch_width", height=260, margin=0, theme=None)
@@ -156,6 +173,9 @@ class RectangleChart(Viewer):
         plot.add_tools(HoverTool(renderers=[quads], tooltips=[("", "@tip")], point_policy="follow_mouse"))
         plot.js_on_event("tap", CustomJS(args={"source": self._source, "clicked": self._clicked}, code=_TELL))
         self._clicked.on_change("data", self._tapped)
+        room = CustomJS(args={"plot": plot, "figures": self._figures, "font": f"13px {FONT}"}, code=_MAKE_ROOM)
+        plot.js_on_change("inner_width", room)
+        self._figures.js_on_change("data", room)
         ring_for_keys_only(plot)
         plot.styles = {"cursor": "pointer"}
         for axis in (plot.xaxis[0], plot.yaxis[0]):
@@ -169,6 +189,7 @@ class RectangleChart(Viewer):
                 axis_label_text_font_size="13px",
                 axis_label_text_font_style="normal",
             )
+        plot.xaxis[0].major_label_policy = NoOverlap(min_distance=6)
         # All models are there from the start, and later only values change: a browser knows each one that it hears of.
         for axis, labelled in ((plot.xaxis[0], self.columns_have_labels), (plot.yaxis[0], self.rows_have_labels)):
             if labelled:
@@ -231,4 +252,5 @@ class RectangleChart(Viewer):
         plot.ygrid[0].visible = chart.rows is None
         self._mark.update(location=chart.mark or 0, visible=chart.mark is not None)
         self._source.data = columns
+        self._figures.tags = [chart.width or 1, chart.is_bars]
         self._figures.data = {"x": xs, "y": ys, "text": [label_text(text, 60) for text in texts]}

@@ -119,3 +119,27 @@ def test_threshold_sort_and_cells_are_kept_in_the_url(demo_server: str, visit: V
     performance.get_by_role("button", name="Rates", exact=True).click()
     sheet(performance, "By tag").get_by_role("button", name="Support").click()
     expect(visit.page).to_have_url(re.compile("confusion=rates.*bars=support|bars=support.*confusion=rates"))
+
+
+def test_on_a_telephone_the_figures_beside_bars_are_whole(demo_server: str, visit: Visit) -> None:
+    visit.page.set_viewport_size({"width": 400, "height": 800})
+    visit.open(demo_server)
+    by_tag = sheet(visit.section("performance"), "By tag")
+    by_tag.locator(".bk-Canvas").scroll_into_view_if_needed()
+    # By how many pixels each text ends before the end of the plot, and whether the axis is longer than it would be.
+    script = """() => {
+      const pen = new OffscreenCanvas(1, 1).getContext("2d")
+      const bars = [...Bokeh.documents[0].all_models].find(
+        (model) => model.type === "Figure" && model.below?.[0]?.axis_label === "F1" && model.inner_width)
+      const figures = bars?.renderers.map((one) => one.data_source).find((one) => one.data.text?.length)
+      if (!figures) { return null }
+      pen.font = "13px " + bars.below[0].major_label_text_font
+      const room = figures.data.text.map((text, at) =>
+        bars.inner_width * (1 - figures.data.x[at] / bars.x_range.end) - 6 - pen.measureText(text).width)
+      return {least: Math.min(...room), longer: bars.x_range.end > figures.tags[0]}
+    }"""
+    visit.page.wait_for_function(
+        f"() => {{ const {{least, longer}} = ({script})() ?? {{}}; return least > 0 && longer }}"
+    )
+    visit.page.set_viewport_size({"width": 1440, "height": 800})
+    visit.page.wait_for_function(f"() => {{ const {{least, longer}} = ({script})(); return least > 0 && !longer }}")

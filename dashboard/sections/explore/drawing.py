@@ -217,6 +217,7 @@ def _rows_chart(rows: Sequence[_Row], title: str) -> Chart:
         pixels=_AXIS_PIXELS + each * max(count, 1),
         title=title,
         downwards=True,
+        is_bars=True,
         row_keys=tuple(row.key if row.end else "" for row in rows),
     )
 

@@ -100,6 +100,7 @@ def draw_bars(
         pixels=_AXIS_PIXELS + each * max(len(names), 1),
         title="samples" if metric == "support" else shown,
         downwards=True,
+        is_bars=True,
         row_keys=tuple(choice_key(name) for name in names),
     )
     return Drawing(chart, links)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
-from bokeh.models import FixedTicker
+from bokeh.models import AllLabels, FixedTicker
 from panel.viewable import Viewer
 
 from dashboard.components.clickable import Clickable
@@ -78,7 +78,7 @@ class MatrixChart(RectangleChart):
 
     def _make(self) -> Any:
         plot = super()._make()
-        plot.xaxis[0].major_label_orientation = _SLANT
+        plot.xaxis[0].update(major_label_orientation=_SLANT, major_label_policy=AllLabels())
         self._lines = (FixedTicker(ticks=[]), FixedTicker(ticks=[]))
         for grid, ticker in zip((plot.xgrid[0], plot.ygrid[0]), self._lines, strict=True):
             grid.ticker = ticker
