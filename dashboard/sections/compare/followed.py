@@ -80,19 +80,22 @@ def compare_runs(catalogue: Catalogue, followed: Followed, base: str, order: str
     others = [run_id for run_id in (*points, *followed.history.left_out) if run_id != base]
     pairs: list[RunPair] = []
     said: list[str] = []
-    for run_id in others[-MOST_COLUMNS:]:
+    for run_id in reversed(others):
+        # One that cannot be read takes no other's column.
+        if len(pairs) == MOST_COLUMNS:
+            said.append(f"Shown are the last {MOST_COLUMNS} of {len(others)} runs.")
+            break
         try:
             pairs.append(catalogue.evaluations.pair(base, run_id))
         except TagscopeError as error:
             said.append(str(error))
+    pairs.reverse()
     models = {entry.run_id: entry.manifest.model for entry in followed.family.entries}
     heads = {}
     for run_id in (base, *(pair.after for pair in pairs)):
         point, model = points.get(run_id), models.get(run_id, "")
         title = point_name(point, order) if point is not None else run_id[:8]
         heads[run_id] = Head(title, f"{model} {run_id[:8]}".strip(), f"Show run {run_id}")
-    if len(others) > MOST_COLUMNS:
-        said.append(f"Shown are the last {MOST_COLUMNS} of {len(others)} runs.")
     said += [pair.refusal for pair in pairs if pair.refusal]
     tags, slices = (matrix_of(base, pairs, kind) for kind in ("tags", "slices"))
     return Matrices(tags, slices, heads, tuple(dict.fromkeys(said)))

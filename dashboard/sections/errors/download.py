@@ -10,7 +10,7 @@ from panel.custom import JSComponent
 from dashboard.components.work import Worker
 from dashboard.sections.base import follow, run
 from dashboard.theme import HTML_CSS, colour
-from engine.errors import TagscopeError
+from engine.errors import DataError, TagscopeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -171,6 +171,8 @@ class Download(JSComponent):
                 return compute()
             except TagscopeError as error:
                 return error
+            except OSError as error:
+                return DataError(f"The file cannot be written ({error.strerror or error}); make room, then try again.")
 
         def show_or_say(found: Value | TagscopeError) -> None:
             if isinstance(found, TagscopeError):

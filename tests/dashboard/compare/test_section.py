@@ -14,7 +14,9 @@ from dashboard.catalogue import Catalogue
 from dashboard.components.clickable import Clickable
 from dashboard.evaluation.selection import parse_selection
 from dashboard.page import url_fields
+from dashboard.sections.compare import followed
 from dashboard.sections.compare.both import EMPTY, NO_MODEL, answers_of
+from dashboard.sections.compare.family import family_of
 from dashboard.sections.compare.section import NO_OTHER, CompareSection
 from dashboard.sections.compare.way import show_flips
 from dashboard.state import DashboardState
@@ -45,6 +47,27 @@ def judge_on_other_rows(folder: Path) -> None:
     swapped = frame["split"].map({"test": "train", "train": "test"}).fillna(frame["split"])
     frame.assign(split=swapped).to_parquet(path, index=False)
     seal(folder, read_manifest(folder))
+
+
+def test_a_run_that_cannot_be_read_takes_no_other_runs_column(
+    catalogue: Catalogue, demo_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(followed, "MOST_COLUMNS", 1)
+    newest, *_, base = (entry.run_id for entry in catalogue.runs())
+    shown = next(entry.run_id for entry in catalogue.runs() if entry.run_id not in (newest, base))
+
+    def columns() -> tuple[list[str], str]:
+        family = family_of(catalogue, shown, base, "")
+        found = followed.follow_runs(catalogue, family, shown, base, "time", "accuracy")
+        assert isinstance(found, followed.Followed)
+        matrices = followed.compare_runs(catalogue, found, base, "time")
+        return [run_id for run_id in matrices.heads if run_id != base], " ".join(matrices.remarks)
+
+    assert columns() == ([newest], "Shown are the last 1 of 2 runs.")
+    (demo_home / "data" / "runs" / newest / "predictions.parquet").write_bytes(b"no table")
+    others, said = columns()
+    assert others == [shown]
+    assert "predictions.parquet" in said
 
 
 def test_every_part_shows_the_demo_runs_and_follows_them(catalogue: Catalogue) -> None:

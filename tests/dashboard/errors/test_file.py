@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import errno
 import html
 import io
+import os
 import re
 import threading
 import time
@@ -282,6 +284,15 @@ def test_what_comes_first_is_said_on_the_button_and_keeps_the_event_loop_free() 
 
     assert asyncio.run(visit()) == "id"
     assert shown == ["Looking for findings first …", ""]
+
+
+def test_a_full_disk_is_a_sentence_below_the_button() -> None:
+    def write() -> tuple[str, io.StringIO]:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    button = Download(lambda: Order(write))
+    button.asked += 1
+    assert button.sentence == "The file cannot be written (No space left on device); make room, then try again."
 
 
 def test_the_file_has_what_was_shown_when_the_button_was_pressed(known: Known, visitor: Visitor) -> None:
