@@ -33,7 +33,8 @@ MEANINGS = {
 _SIGNS = {1: ("1", "●", "right"), 0: ("0", "○", "wrong"), -1: ("-", "·", "not judged")}
 _CSS = f"""
 .counts {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; }}
-.counts button {{ align-content: start; border: 1px solid {colour("line")}; border-radius: 10px; padding: 10px 14px; }}
+.counts button {{ display: flex; flex-direction: column; border: 1px solid {colour("line")}; border-radius: 10px;
+  padding: 10px 14px; }}
 .counts button:not(:disabled):hover {{ background: {colour("raised")}; border-color: {colour("accent")}; }}
 .counts b {{ display: block; font-size: 22px; line-height: 1.25; font-variant-numeric: tabular-nums; }}
 .counts .fixed {{ border-left: 5px solid {OUTCOME_COLOURS["correct"]}; }}

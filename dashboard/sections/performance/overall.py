@@ -40,8 +40,8 @@ li:first-child { font-weight: 700; }
 _CHANGES_CSS = f"""
 h4 {{ margin: 0 0 8px; font-size: 14px; font-weight: 600; color: {colour("muted")}; }}
 .changes {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; }}
-.changes > * {{ align-content: start; border: 1px solid {colour("line")}; border-radius: 10px; padding: 10px 16px;
-  min-width: 0; box-sizing: border-box; }}
+.changes > * {{ display: flex; flex-direction: column; border: 1px solid {colour("line")}; border-radius: 10px;
+  padding: 10px 16px; min-width: 0; box-sizing: border-box; }}
 .changes b {{ display: block; font-size: 20px; line-height: 1.3; font-variant-numeric: tabular-nums; }}
 .changes small {{ display: block; font-size: 12.5px; color: {colour("muted")}; font-variant-numeric: tabular-nums; }}
 .changes .sure b {{ color: {colour("accent")}; }}
