@@ -6,7 +6,7 @@ called from any thread. What takes long (all but attributes) is called in a thre
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,10 +29,9 @@ from engine.evaluation.probabilities import bounded
 from engine.evaluation.slices_file import all_slices
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
-    from dashboard.evaluation.comparison import RunPair
-    from dashboard.evaluation.history import RunHistory
+    from dashboard.evaluation.other_runs import OtherRuns
     from dashboard.evaluation.selection import ExampleSelection
     from engine.dataset.snapshot import Dataset
     from engine.evaluation.answers import Answers
@@ -43,30 +42,6 @@ _NO_PROBABILITIES = (
     "Run {} has no probabilities, so nothing is known of its confidence; import its predictions with a column of "
     "probabilities per tag."
 )
-
-
-class OtherRuns(Protocol):
-    """Where the evaluations of other runs are; `dashboard.evaluation.evaluations.Evaluations` is one."""
-
-    def get(self, run_id: str) -> Evaluation:
-        """Return the evaluation of a run."""
-        ...
-
-    def pair(self, before: str, after: str) -> RunPair:
-        """Compare two runs."""
-        ...
-
-    def history(self, runs: Sequence[str], order: str | None = "time", reference: str = "") -> RunHistory:
-        """Follow the examples of a run through several runs."""
-        ...
-
-    def reference(self, runs: Sequence[str], shown: str, base: str = "") -> str:
-        """Name the run whose examples are followed."""
-        ...
-
-    def relatives(self, run_id: str) -> tuple[str, ...]:
-        """Name the runs on the same data."""
-        ...
 
 
 class Evaluation:
