@@ -50,7 +50,8 @@ class EvaluatedSection(Section):
     @property
     def is_current(self) -> bool:
         """Whether what was read is of the run on show; if not, `fill` follows, and work for it would be lost."""
-        return self.evaluation is not None and self.evaluation.run_id == self._run_id()
+        # Without a choice it is the default run, whichever that was when it was read.
+        return self.evaluation is not None and self.state.selection.run_id in ("", self.evaluation.run_id)
 
     def fill(self) -> None:
         """Show the evaluation, or hide everything where there is none; on the event loop."""
