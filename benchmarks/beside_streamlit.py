@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from browsing.appearing import open_timed
+from browsing.page import PATIENCE_MS, new_context
 from browsing.server import APP, serve
-from browsing.visitor import PATIENCE_MS, new_context, reach
+from browsing.visitor import reach
 from browsing.watching import Watcher
 from machine import ROOT
 from serving.environments import python_of, versions_in

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from machine import write_results
+from machine import CACHE, write_results
 from rich.console import Console
 from rich.table import Table
 from serving.bodies import demo_words, mixed
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
     from serving.models import Model
 
-HOME = Path.home() / ".cache" / "tagscope-benchmarks"
 BATCHES = {NGRAM: (1, 4, 16, 32, 64, 128, 256, 512), MINILM: (1, 2, 4, 8, 16, 32, 64)}
 TOKENS = 32
 TEXTS = {NGRAM: 20_000, MINILM: 2_048}
@@ -326,7 +325,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--seconds", type=float, default=4.0)
     arguments.add_argument("--rounds", type=int, default=3)
-    arguments.add_argument("--home", type=Path, default=HOME)
+    arguments.add_argument("--home", type=Path, default=CACHE)
     arguments.add_argument("--only", nargs="*", choices=(NGRAM, MINILM), default=(NGRAM, MINILM))
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder:

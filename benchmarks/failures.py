@@ -19,36 +19,25 @@ import argparse
 import json
 import os
 import shutil
-import statistics
 from typing import TYPE_CHECKING, Any
 
+import report_evaluation
 from browsing.judged import serve_judged
 from browsing.judging import SECTIONS, Judge
-from browsing.server import APP, serve
+from browsing.percentiles import median_and_p95
+from browsing.server import serve_dashboard
 from first_paint import FLAGS
 from machine import RESULTS, ROOT, write_results
-from markdown_tables import table
 from playwright.sync_api import sync_playwright
 from verdicts import Verdict, print_verdicts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from browsing.watching import Times
     from playwright.sync_api import Browser
 
 VIEW_MS, SHOW_MS, WHY_MS = 300, 2_000, 300
 # Each of these shows one run after the other, and each run is read once, for whoever asks first.
 _SHOW_RUNS = ("another run", "Compare: cell")
-
-
-def summary(seen: Sequence[float]) -> dict[str, float]:
-    """Return median and 95th percentile."""
-    ordered = sorted(seen)
-    return {
-        "median": round(statistics.median(ordered), 1),
-        "p95": round(ordered[min(len(ordered) - 1, -(-95 * len(ordered) // 100) - 1)], 1),
-    }
 
 
 def first_shows(browser: Browser, url: str, visits: int) -> dict[str, Any]:
@@ -63,8 +52,8 @@ def first_shows(browser: Browser, url: str, visits: int) -> dict[str, Any]:
         print(f"{title}: {', '.join(f'{one.first:.0f} ({one.all:.0f})' for one in times)} ms", flush=True)
         found[title] = {
             "first visitor": round(times[0].first, 1),
-            "shown": summary([one.first for one in times[1:]]),
-            "all": summary([one.all for one in times[1:]]),
+            "shown": median_and_p95([one.first for one in times[1:]]),
+            "all": median_and_p95([one.all for one in times[1:]]),
         }
     return found
 
@@ -86,9 +75,9 @@ def views(browser: Browser, url: str, runs: list[str], repeats: int, only: str) 
             visitor.watcher.quiet()
         print(f"{view.name}: {', '.join(f'{one.first:.0f} ({one.all:.0f})' for one in times)} ms", flush=True)
         found[view.name] = {
-            "shown": summary([one.first for one in times[apart:]]),
-            "all": summary([one.all for one in times[apart:]]),
-            "first of all": summary([one.first for one in times[:apart]]),
+            "shown": median_and_p95([one.first for one in times[apart:]]),
+            "all": median_and_p95([one.all for one in times[apart:]]),
+            "first of all": median_and_p95([one.first for one in times[:apart]]),
         }
     visitor.leave()
     return found
@@ -97,7 +86,7 @@ def views(browser: Browser, url: str, runs: list[str], repeats: int, only: str) 
 def why(browser: Browser, repeats: int) -> dict[str, float]:
     """Open examples of the embedded data, each for the first time."""
     times = []
-    with serve([*APP, "--warm", "--liveness", "--port"], {"TAGSCOPE_HOME": str(ROOT)}, "/liveness") as server:
+    with serve_dashboard({"TAGSCOPE_HOME": str(ROOT)}) as server:
         visitor = Judge(browser, f"{server.url}/app?examples=all")
         visitor.show("Errors")
         visitor.watcher.quiet()
@@ -112,7 +101,7 @@ def why(browser: Browser, repeats: int) -> dict[str, float]:
             visitor.watcher.quiet()
         visitor.leave()
     print(f"why: {', '.join(f'{one:.0f}' for one in times)} ms", flush=True)
-    return {"first": round(times[0], 1), **summary(times[1:])}
+    return {"first": round(times[0], 1), **median_and_p95(times[1:])}
 
 
 def main() -> None:
@@ -135,24 +124,19 @@ def main() -> None:
         resident, errors = round(server.resident() / 2**20), server.errors()
         words = {} if given.views else why(browser, given.repeats)
         browser.close()
-    head = ["view", "shown, median / p95 ms", "all has followed", "by the first of all"]
-    rows = [
-        [f"{name}, by its link", _cell(one["shown"]), _cell(one["all"]), f"{one['first visitor']:,.0f}"]
-        for name, one in shows.items()
-    ]
-    rows += [[name, _cell(one["shown"]), _cell(one["all"]), _cell(one["first of all"])] for name, one in asked.items()]
-    print(table(head, rows))
     found = {"first_shows": shows, "views": asked, "why": words, "resident_mib": resident, "errors": errors}
     if given.views:
         kept = json.loads((RESULTS / "failures.json").read_text(encoding="utf-8"))
         found = {**{name: kept[name] for name in found}, "views": kept["views"] | asked}
     verdicts = verdicts_of(found)
+    options = {name: getattr(given, name) for name in ("rows", "tags", "runs", "repeats", "visits")}
+    held = [verdict._asdict() for verdict in verdicts]
+    results = {"command": "python benchmarks/failures.py", **options, **found, "verdicts": held}
+    print(report_evaluation.failures(results))
     print_verdicts(verdicts)
     for error in errors:
         print(f"in the server's log: {error}")
-    options = {name: getattr(given, name) for name in ("rows", "tags", "runs", "repeats", "visits")}
-    held = [verdict._asdict() for verdict in verdicts]
-    write_results("failures", {"command": "python benchmarks/failures.py", **options, **found, "verdicts": held})
+    write_results("failures", results)
 
 
 def verdicts_of(found: dict[str, Any]) -> list[Verdict]:
@@ -172,10 +156,6 @@ def verdicts_of(found: dict[str, Any]) -> list[Verdict]:
             Verdict(f"words marked: p95 at most {WHY_MS} ms", f"{words['p95']:,.0f} ms", words["p95"] <= WHY_MS)
         )
     return verdicts
-
-
-def _cell(one: dict[str, float]) -> str:
-    return f"{one['median']:,.0f} / {one['p95']:,.0f}"
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ sys.path.insert(0, str(ROOT))
 from engine.pipeline.provenance import environment  # noqa: E402 - found only now
 
 RESULTS = Path(__file__).with_name("results")
+# Homes that take long to make, with runs or with a model that was imported: made once, they stay there.
+CACHE = Path.home() / ".cache" / "tagscope-benchmarks"
 LESSON_DATA = Path(os.environ.get("TAGSCOPE_LESSON_DATA", ROOT.parent / "shared" / "data" / "madewithml"))
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
-from machine import ROOT, write_results
+from machine import CACHE, ROOT, write_results
 
 from engine.inference.predictor import Predictor
 from engine.inference.sessions import DEFAULT_BACKEND, served_way
@@ -30,7 +30,6 @@ from engine.runs.store import DirectoryStore
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-HOME = Path.home() / ".cache" / "tagscope-benchmarks"
 CALLERS, TEXTS, TOKENS = 2, 64, 256
 _POINTS = 200
 _SHOWN = 20
@@ -106,7 +105,7 @@ def main() -> None:
     """Measure each way, print the curves and write them."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--minutes", type=float, default=10.0)
-    arguments.add_argument("--home", type=Path, default=HOME)
+    arguments.add_argument("--home", type=Path, default=CACHE)
     given = arguments.parse_args()
     # Here and not above: the measured processes read this file too, and are to be without torch.
     from serving.models import MINILM, open_model

@@ -31,7 +31,7 @@ import msgspec
 import numpy as np
 import psutil
 import uvloop
-from machine import ROOT, write_results
+from machine import CACHE, ROOT, write_results
 from serving.bodies import demo_words
 from serving.server import HOST, free_port, running
 
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
     from serving.server import Server
 
-HOME = Path.home() / ".cache" / "tagscope-benchmarks"
 CONNECTIONS, FACTOR = 64, 4
 # Answered, refused as overloaded, refused as not ready; then what HTTP has no status for.
 OK, FULL, UNREADY = 200, 429, 503
@@ -353,7 +352,7 @@ def main() -> None:
     """Start the service, measure, print and write."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--seconds", type=float, default=20.0)
-    arguments.add_argument("--home", type=Path, default=HOME)
+    arguments.add_argument("--home", type=Path, default=CACHE)
     arguments.add_argument("--fp32", action="store_true", help="fp32 on ONNX Runtime instead of the tuned choice")
     given = arguments.parse_args()
     # Here and not above: the client reads this file too, and is to start without torch.

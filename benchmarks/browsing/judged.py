@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from exploration import make_dataset
+from machine import CACHE
 
-from browsing.server import APP, serve
+from browsing.server import serve_dashboard
 from config.settings import get_settings
 from engine.dataset.content import Dataset
 from engine.dataset.loading import Table
@@ -23,12 +23,12 @@ from engine.runs.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from browsing.server import Server
     from engine.runs.store import RunStore
 
-HOME = Path.home() / ".cache" / "tagscope-benchmarks"
-SLICES = """
+_SLICES = """
 [slice.graphs]
 text = ["graph*"]
 [slice.long]
@@ -49,21 +49,20 @@ def serve_judged(rows: int, tags: int, runs: int) -> Iterator[tuple[Server, list
     list of str
         Ids of the runs, the oldest first.
     """
-    home = HOME / f"judged-{rows}-{tags}-{runs}"
+    home = CACHE / f"judged-{rows}-{tags}-{runs}"
     listed = home / "runs.json"
     if not listed.is_file():
         listed.parent.mkdir(parents=True, exist_ok=True)
         ids = _make(home, rows, tags, runs)
         listed.write_text(json.dumps(ids), encoding="utf-8")
-    variables = {"TAGSCOPE_HOME": str(home)}
-    with serve([*APP, "--warm", "--liveness", "--port"], variables, "/liveness") as server:
+    with serve_dashboard({"TAGSCOPE_HOME": str(home)}) as server:
         yield server, json.loads(listed.read_text(encoding="utf-8"))
 
 
 def _make(home: Path, rows: int, tags: int, runs: int) -> list[str]:
     """Write a data set and its runs through the door by which every run is written."""
     (home / "config").mkdir(exist_ok=True)
-    (home / "config" / "slices.toml").write_text(SLICES, encoding="utf-8")
+    (home / "config" / "slices.toml").write_text(_SLICES, encoding="utf-8")
     rng = np.random.default_rng(0)
     names = tuple(f"tag {number:02}" for number in range(tags))
     # As frequent as words are.

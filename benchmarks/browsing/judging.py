@@ -6,8 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from browsing.visitor import PATIENCE_MS, new_context
-from browsing.watching import Watcher
+from browsing.page import OpenPage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,29 +29,12 @@ class View:
     measure: Callable[[int], Times]
 
 
-class Judge:
-    """One page that is open, with the sections on a run's answers.
-
-    Parameters
-    ----------
-    browser
-        In which a new context is made; it stays until `leave`.
-    url
-        Of the dashboard.
-    """
+class Judge(OpenPage):
+    """One page that is open, with the sections on a run's answers."""
 
     def __init__(self, browser: Browser, url: str) -> None:
-        self._context = new_context(browser)
-        self.page = self._context.new_page()
-        self.page.set_default_timeout(PATIENCE_MS)
-        self.watcher = Watcher(self.page)
-        self.page.goto(url)
-        self.page.get_by_role("button", name="Next page").wait_for()
+        super().__init__(browser, url)
         self.watcher.quiet()
-
-    def leave(self) -> None:
-        """Close the browser."""
-        self._context.close()
 
     def show(self, title: str) -> Times:
         """Click a section's link in the header."""
@@ -101,9 +83,7 @@ class Judge:
         def cost(number: int) -> Times:
             field = section.get_by_role("spinbutton")
             field.fill(str(number + 2))
-            return watcher.time(
-                lambda: field.press("Enter"), "figure", "Confidence threshold", "dl", events=["keydown"]
-            )
+            return watcher.time(lambda: field.press("Enter"), *cards, events=["keydown"])
 
         def rates(number: int) -> Times:
             self.reach("Confusion")

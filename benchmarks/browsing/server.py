@@ -20,6 +20,7 @@ from machine import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
 START_SECONDS = 300
 APP = [sys.executable, "-m", "panel", "serve", str(ROOT / "dashboard" / "app.py")]
@@ -98,6 +99,25 @@ def serve(command: Sequence[str], variables: Mapping[str, str], path: str) -> It
             process.wait(30)
 
 
+def serve_dashboard(variables: Mapping[str, str], *options: str) -> AbstractContextManager[Server]:
+    """Run the dashboard, warm, as long as the block lasts.
+
+    Parameters
+    ----------
+    variables
+        Of the environment, beside those there are; `TAGSCOPE_HOME` says what is shown.
+    *options
+        Of `panel serve`, beside those that are always given.
+
+    Returns
+    -------
+    context manager
+        As of `serve`.
+    """
+    # Whoever asks for the page to see whether it is ready is its first visitor; who asks for this is none.
+    return serve([*APP, "--warm", "--liveness", *options, "--port"], variables, "/liveness")
+
+
 @contextmanager
 def serve_rows(rows: int, *options: str) -> Iterator[Server]:
     """Run the dashboard on so many rows, as a data file without a run, and with a home of its own."""
@@ -107,7 +127,7 @@ def serve_rows(rows: int, *options: str) -> Iterator[Server]:
         frame.rename(columns={"created": "created_on"}).to_parquet(path, index=False)
         del frame
         variables = {"TAGSCOPE_HOME": folder, "TAGSCOPE_DATA__FILE": str(path)}
-        with serve([*APP, "--warm", "--liveness", *options, "--port"], variables, "/liveness") as server:
+        with serve_dashboard(variables, *options) as server:
             yield server
 
 

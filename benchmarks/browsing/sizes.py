@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import itertools
-import statistics
 import time
 from typing import TYPE_CHECKING, Any
 
 from browsing.appearing import open_timed
+from browsing.page import new_context
+from browsing.percentiles import median_and_p95
 from browsing.server import serve_rows
-from browsing.visitor import Visitor, interactions, new_context
+from browsing.visitor import Visitor, interactions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from playwright.sync_api import Browser
 
     from browsing.watching import Times
@@ -71,10 +70,10 @@ def measure_size(browser: Browser, rows: int, repeats: int, sessions: int, only:
         "map_s": round(drawn, 1),
         "resident_mib": round(resident / 2**20),
         "mb_per_further_session": [round(each / 1e6, 1) for each in further],
-        "first_content_ms": _summary([count for count, _ in paints]),
-        "first_rows_ms": _summary([table for _, table in paints]),
-        "interactions_ms": {name: _summary([one.first for one in seen]) for name, seen in times.items()},
-        "all_views_ms": {name: _summary([one.all for one in seen]) for name, seen in times.items()},
+        "first_content_ms": median_and_p95([count for count, _ in paints]),
+        "first_rows_ms": median_and_p95([table for _, table in paints]),
+        "interactions_ms": {name: median_and_p95([one.first for one in seen]) for name, seen in times.items()},
+        "all_views_ms": {name: median_and_p95([one.all for one in seen]) for name, seen in times.items()},
         "errors": errors,
     }
 
@@ -102,11 +101,3 @@ def _memory(browser: Browser, url: str, server: Any, sessions: int) -> tuple[lis
         visitor.leave()
     known = held[_FIRST_VISITORS - 1 :]
     return [after - before for before, after in itertools.pairwise(known)], server.resident()
-
-
-def _summary(seen: Sequence[float]) -> dict[str, float]:
-    ordered = sorted(seen)
-    return {
-        "median": round(statistics.median(ordered), 1),
-        "p95": round(ordered[min(len(ordered) - 1, -(-95 * len(ordered) // 100) - 1)], 1),
-    }

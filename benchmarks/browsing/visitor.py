@@ -6,29 +6,21 @@ import datetime
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from browsing.watching import SCRIPT, Watcher
+from browsing.page import OpenPage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, Page
 
     from browsing.watching import Times
 
-PATIENCE_MS = 600_000
 MAP_MS = 900_000
 TITLES = ("Findings", "Over time", "Map of the texts", "Characteristic words", "Missing values")
 FIRST_DAY, LAST_DAY = datetime.date(2021, 1, 2), datetime.date(2025, 12, 30)
 WORDS = ("model", "data", "learning", "detection", "text", "training", "images", "graph", "series", "policy", "bert")
 COUNT, TABLE, DIALOG, PICTURE = "count", "table", "dialog", "picture"
 _TERMS = "Characteristic words"
-
-
-def new_context(browser: Browser) -> BrowserContext:
-    """Return a visitor's browser with an empty cache, in which pages can be timed."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    context.add_init_script(SCRIPT)
-    return context
 
 
 def reach(page: Page, title: str) -> None:
@@ -43,33 +35,12 @@ def reach(page: Page, title: str) -> None:
     heading.scroll_into_view_if_needed()
 
 
-class Visitor:
-    """One page that is open.
-
-    Parameters
-    ----------
-    browser
-        In which a new context is made; it stays until `leave`.
-    url
-        Of the dashboard.
-    """
+class Visitor(OpenPage):
+    """One page that is open, with the Data section."""
 
     def __init__(self, browser: Browser, url: str) -> None:
-        self._context = new_context(browser)
-        self.page = self._context.new_page()
-        self.page.set_default_timeout(PATIENCE_MS)
-        self.watcher = Watcher(self.page)
+        super().__init__(browser, url)
         self._varied = 0
-        self.open(url)
-
-    def open(self, url: str) -> None:
-        """Come to the dashboard, from where the page was before; to the server that is a visitor who was not here."""
-        self.page.goto(url)
-        self.page.get_by_role("button", name="Next page").wait_for()
-
-    def leave(self) -> None:
-        """Close the browser."""
-        self._context.close()
 
     def look_around(self) -> None:
         """Scroll through the whole section until every chart is there, and back to the top."""
