@@ -124,11 +124,20 @@ class Judge(OpenPage):
             place = 1 + number % (size - 1)
             return watcher.time(lambda: field.select_option(index=place), *where)
 
+        def all_wrong() -> None:
+            """Show all wrong answers: of a kind and tag there may be too few for an order or another page."""
+            if (clear := section.get_by_role("button", name="Clear", exact=True)).count():
+                clear.click()
+                watcher.quiet()
+
+        def order(number: int) -> Times:
+            if not number:
+                all_wrong()
+            return chosen("Order of the examples", number, *_PAGE_OF_EXAMPLES)
+
         def page(number: int) -> Times:
             if not number:
-                # Of all wrong answers there are many pages.
-                section.get_by_role("button", name="Clear", exact=True).click()
-                watcher.quiet()
+                all_wrong()
             return watcher.time(section.get_by_role("button", name="Next page").click, *_PAGE_OF_EXAMPLES)
 
         def layout(number: int) -> Times:
@@ -143,7 +152,7 @@ class Judge(OpenPage):
         return [
             View("Errors: tag", lambda number: chosen("Tag of the examples", number, *_EXAMPLES)),
             View("Errors: kind", kind),
-            View("Errors: order", lambda number: chosen("Order of the examples", number, *_PAGE_OF_EXAMPLES)),
+            View("Errors: order", order),
             View("Errors: next page", page),
             View("Errors: cards or table", layout),
             View("Errors: open an example", opened),
