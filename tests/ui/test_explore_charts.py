@@ -101,8 +101,8 @@ def see(data: Locator, expected: pd.DataFrame, total: int) -> None:
     expect(data.locator("tbody td.id")).to_have_text(list(expected["id"][:PAGE_SIZE]))
 
 
-def click(data: Locator, title: str, words: str, *, beside: bool = False) -> int:
-    """Click what says so when the mouse is over it; return how many rows it says it counts."""
+def press(data: Locator, title: str, words: str, *, beside: bool = False) -> str:
+    """Click what says so when the mouse is over it; return all that it says."""
     canvas = reach(data, title).locator(".bk-Canvas").first
     expect(canvas).to_be_visible()
     canvas.scroll_into_view_if_needed()
@@ -111,7 +111,12 @@ def click(data: Locator, title: str, words: str, *, beside: bool = False) -> int
     found = handle(f"([element, words, beside]) => ({_FIND})(element, [words, beside])", arg=[element, words, beside])
     place = found.json_value()
     canvas.click(position={"x": place["x"], "y": place["y"]})
-    return int(re.findall(r"([\d,]+) rows", place["tip"])[0].replace(",", ""))
+    return str(place["tip"])
+
+
+def click(data: Locator, title: str, words: str, *, beside: bool = False) -> int:
+    """Click what says so when the mouse is over it; return how many rows it says it counts."""
+    return int(re.findall(r"([\d,]+) rows", press(data, title, words, beside=beside))[0].replace(",", ""))
 
 
 def clear(data: Locator, total: int) -> None:
