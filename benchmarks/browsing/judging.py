@@ -83,7 +83,9 @@ class Judge(OpenPage):
         def cost(number: int) -> Times:
             field = section.get_by_role("spinbutton")
             field.fill(str(number + 2))
-            return watcher.time(lambda: field.press("Enter"), *cards, events=["keydown"])
+            # What it costs a row stands in the sentence behind the field.
+            place = ("within", "performance", "p:has(input) > b")
+            return watcher.time(lambda: field.press("Enter"), *place, events=["keydown"])
 
         def rates(number: int) -> Times:
             self.reach("Confusion")

@@ -23,6 +23,8 @@ ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "dashboard" / "app.py"
 # Generous: the machine that runs this may be busy with other tests.
 PATIENCE_MS = 30_000
+# To be waited for between two scrolls: what a busy browser passes between two frames was never in sight.
+FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
 def pytest_configure() -> None:

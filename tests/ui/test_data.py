@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from engine.exploration.map_store import MapStore
 
-from .conftest import APP, ROOT
+from .conftest import APP, FRAMES, ROOT
 from .test_walk import rows
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def reach(data: Locator, title: str) -> Locator:
             break
         page.mouse.wheel(0, 300)
         page.wait_for_timeout(100)
+        page.evaluate(FRAMES)
     expect(heading).to_have_count(1)
     if title not in ("Findings", "Projects per tag"):
         expect(data.locator(".ts-findings")).to_be_visible()

@@ -17,7 +17,7 @@ from engine.findings.tokens import count_tokens
 from engine.runs.store import DirectoryStore
 from engine.runs.tokenizer import words_of
 
-from .conftest import APP, ROOT
+from .conftest import APP, FRAMES, ROOT
 from .test_data import home as home
 from .test_data import server as server
 from .test_data import sheet
@@ -83,6 +83,7 @@ def reach(data: Locator, title: str) -> Locator:
             break
         data.page.mouse.wheel(0, 300)
         data.page.wait_for_timeout(100)
+        data.page.evaluate(FRAMES)
     found = sheet(data, title)
     found.scroll_into_view_if_needed()
     return found
