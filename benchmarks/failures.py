@@ -78,6 +78,7 @@ def views(browser: Browser, url: str, runs: list[str], repeats: int, only: str) 
             "shown": median_and_p95([one.first for one in times[apart:]]),
             "all": median_and_p95([one.all for one in times[apart:]]),
             "first of all": median_and_p95([one.first for one in times[:apart]]),
+            "repeats": repeats,
         }
     visitor.leave()
     return found
@@ -125,11 +126,12 @@ def main() -> None:
         words = {} if given.views else why(browser, given.repeats)
         browser.close()
     found = {"first_shows": shows, "views": asked, "why": words, "resident_mib": resident, "errors": errors}
+    options = {name: getattr(given, name) for name in ("rows", "tags", "runs", "repeats", "visits")}
     if given.views:
         kept = json.loads((RESULTS / "failures.json").read_text(encoding="utf-8"))
         found = {**{name: kept[name] for name in found}, "views": kept["views"] | asked}
+        options = {name: kept[name] for name in options}
     verdicts = verdicts_of(found)
-    options = {name: getattr(given, name) for name in ("rows", "tags", "runs", "repeats", "visits")}
     held = [verdict._asdict() for verdict in verdicts]
     results = {"command": "python benchmarks/failures.py", **options, **found, "verdicts": held}
     print(report_evaluation.failures(results))

@@ -41,12 +41,16 @@ def failures(results: dict[str, Any]) -> str:
     def cell(one: dict[str, float]) -> str:
         return f"{one['median']:,.0f} / {one['p95']:,.0f}"
 
+    def often(one: dict[str, Any]) -> str:
+        # One that was measured again by itself.
+        return "" if one.get("repeats", results["repeats"]) == results["repeats"] else f", {one['repeats']} repetitions"
+
     shows = [
         (f"{name}, by its link", cell(one["shown"]), cell(one["all"]), f"{one['first visitor']:,.0f}")
         for name, one in results["first_shows"].items()
     ]
     views = [
-        (name, cell(one["shown"]), cell(one["all"]), cell(one["first of all"]))
+        (name + often(one), cell(one["shown"]), cell(one["all"]), cell(one["first of all"]))
         for name, one in results["views"].items()
     ]
     held = sum(verdict["holds"] for verdict in results["verdicts"])
