@@ -10,6 +10,7 @@ import panel as pn
 from panel.viewable import Viewer
 
 from dashboard.catalogue import Catalogue, get_catalogue
+from dashboard.components.delivery import deliver_everything
 from dashboard.components.work import Worker, current_group
 from dashboard.state import DashboardState
 from engine.errors import TagscopeError
@@ -44,6 +45,7 @@ class Section(Viewer):
         self, *, state: DashboardState | None = None, catalogue: Catalogue | None = None, **params: Any
     ) -> None:
         super().__init__(**params)
+        deliver_everything()
         if state is None:
             prepare_notebook()
         self.state = state or DashboardState()
@@ -67,6 +69,11 @@ class Section(Viewer):
             return time.monotonic() - asked >= seconds
 
         look()
+
+    def _is_on_show(self, run_id: str) -> bool:
+        """Whether what was read of a run is still wanted; if not, all is read anew, and work for it would be lost."""
+        # Without a choice it is the default run, whichever that was when it was read.
+        return self.state.selection.run_id in ("", run_id)
 
     def _run_id(self) -> str:
         """Run on show: the chosen one, else the default; empty where there is none."""

@@ -68,7 +68,8 @@ class DataSection(Section):
         self._body = stack(
             columns(
                 surface(self._hero, fill=True),
-                self._later(TagsChart, 260),
+                # Whole and as high as it will be: what stands below is clicked before the chart is there.
+                self._later(TagsChart, TagsChart.height(self.exploration.samples), whole=True),
                 template="minmax(280px, 2fr) 3fr",
             ),
             strip,
@@ -95,11 +96,11 @@ class DataSection(Section):
             gap=20,
         )
 
-    def _later(self, build: Callable[[Exploration], Any], height: int) -> Any:
+    def _later(self, build: Callable[[Exploration], Any], height: int, **how: Any) -> Any:
         """Make a part now or, on the page, when it comes into sight."""
         if not self._deferred:
             return build(self.exploration)
-        return Lazy(lambda: build(self.exploration), height=height)
+        return Lazy(lambda: build(self.exploration), height=height, **how)
 
     def _kept(self) -> bool:
         """Show what has been read before; return whether there is such a thing."""
@@ -113,12 +114,7 @@ class DataSection(Section):
 
     def _read_later(self) -> None:
         """Read in a thread, as a million rows take a while; at once where no server is, as in a notebook."""
-        run(
-            self._worker,
-            lambda: self._read(self._run_id()),
-            lambda read: self._fill(*read),
-            working=self._work,
-        )
+        run(self._worker, lambda: self._read(self._run_id()), lambda read: self._fill(*read), working=self._work)
 
     def _read(self, run_id: str) -> tuple[Samples | None, str]:
         try:

@@ -51,8 +51,8 @@ def sheet(data: Locator, title: str) -> Locator:
     return data.locator(".bk-panel-models-layout-Column", has=data.page.locator(f"h3:text-is('{title}')")).last
 
 
-def reach(data: Locator, title: str) -> Locator:
-    """Scroll until a sheet is built, as each is when it comes near; then all above it has its height."""
+def scroll_to(data: Locator, title: str) -> None:
+    """Scroll until a sheet is built, as each is when it comes near."""
     page = data.page
     page.mouse.move(700, 500)
     heading = data.locator(f"h3:text-is('{title}')")
@@ -63,6 +63,11 @@ def reach(data: Locator, title: str) -> Locator:
         page.wait_for_timeout(100)
         page.evaluate(FRAMES)
     expect(heading).to_have_count(1)
+
+
+def reach(data: Locator, title: str) -> Locator:
+    """Scroll until a sheet is built; then all above it has its height."""
+    scroll_to(data, title)
     if title not in ("Findings", "Projects per tag"):
         expect(data.locator(".ts-findings")).to_be_visible()
     found = sheet(data, title)
@@ -170,6 +175,36 @@ def test_dates_and_lengths_are_typed_without_a_hand_in_between(server: str, visi
     data.get_by_label("Contains").focus()
     expect(created).to_have_value("")
     expect(data.get_by_role("button", name="Words: 5 to 20")).to_be_visible()
+
+
+# Where the facets stand in each frame in which they do, as a list of pixels.
+PLACES = """
+window.places = []
+const found = (root) => {
+  for (const element of root.querySelectorAll("*")) {
+    const inner = element.matches(".ts-facets button") ? element : element.shadowRoot && found(element.shadowRoot)
+    if (inner) { return inner }
+  }
+}
+const look = () => {
+  const top = found(document)?.getBoundingClientRect().top
+  if (top) { window.places.push(Math.round(top + scrollY)) }
+  requestAnimationFrame(look)
+}
+requestAnimationFrame(look)
+"""
+
+
+def test_what_can_be_clicked_stays_where_it_is_when_the_chart_above_comes(server: str, visit: Visit) -> None:
+    visit.page.add_init_script(PLACES)
+    visit.open(f"{server}/app")
+    data = visit.section("data")
+    expect(data.locator(".bk-Canvas").first).to_be_visible()
+    visit.page.evaluate(FRAMES)
+    expect(data.locator(".ts-facets button").first).to_be_visible()
+    places = visit.page.evaluate("window.places")
+    assert places
+    assert set(places) == {places[-1]}
 
 
 def test_the_table_is_walked_by_keyboard_and_its_page_is_in_the_link(server: str, visit: Visit) -> None:

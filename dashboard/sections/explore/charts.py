@@ -24,6 +24,7 @@ from dashboard.sections.explore.drawing import (
     draw_tags,
     draw_terms,
     draw_timeline,
+    height_of,
     name_of,
     splits_of,
 )
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from engine.exploration.selection import Selection
 
 _REST = "all other tags"
+# What a sheet takes beside its chart: margins, its title, and one line below.
+_SHEET_PIXELS = 115
 _UNDATED, _CUT = name_of("undated"), name_of("cut")
 _SWITCH_CSS = PILL_CSS + ".switch { display: flex; gap: 8px; flex-wrap: wrap; align-items: center; font-size: 14px; }"
 
@@ -147,6 +150,11 @@ class TagsChart(FilteredChart):
     """Rows by tag, in shades by split, under all conditions but that on tags: a click moves from tag to tag."""
 
     title = "Projects per tag"
+
+    @staticmethod
+    def height(samples: Samples | None) -> int:
+        """Return how many pixels its sheet will take, with a remark of one line."""
+        return height_of(min(len(samples.facts.tags), MOST_ROWS) if samples is not None else 1) + _SHEET_PIXELS
 
     def compute(self, samples: Samples, selection: Selection) -> Shown:
         """Count tags."""

@@ -49,6 +49,11 @@ def name_of(*parts: str) -> str:
     return msgspec.json.encode(parts).decode()
 
 
+def height_of(rows: int) -> int:
+    """Return how many pixels a chart takes that has so many rows below each other."""
+    return _AXIS_PIXELS + max(rows, 1) * (_ROW_PIXELS if rows < _DENSE_FROM else _DENSE_ROW_PIXELS)
+
+
 def draw_tags(bars: Sequence[SplitBar], total: int, selected: str, dark: bool) -> Drawn:
     """Draw rows by tag, a part for each split; `total` is the number of rows of all tags.
 
@@ -177,7 +182,7 @@ def draw_timeline(timeline: Timeline, most: int, dark: bool) -> Drawn:
         len(rows),
         columns=labels,
         rows={row + 0.5: name for row, name in enumerate(names)},
-        pixels=_AXIS_PIXELS + len(rows) * (_ROW_PIXELS if len(rows) < _DENSE_FROM else _DENSE_ROW_PIXELS),
+        pixels=height_of(len(rows)),
         title=f"by {timeline.unit}",
         downwards=True,
     )
@@ -207,14 +212,13 @@ def _rows_chart(rows: Sequence[_Row], title: str) -> Chart:
         if row.end:
             # The place beside a bar belongs to it as well.
             rectangles += [Rectangle(row.end, width, place, place + 1, CLEAR, row.key, row.tip), *row.parts]
-    each = _ROW_PIXELS if count < _DENSE_FROM else _DENSE_ROW_PIXELS
     return Chart(
         tuple(rectangles),
         width,
         max(count, 1),
         rows={place + 0.5: name for place, name in enumerate(unique_labels([row.label for row in rows], _LABEL))},
         figures=tuple((float(row.end), place + 0.5, row.figure) for place, row in enumerate(rows)),
-        pixels=_AXIS_PIXELS + each * max(count, 1),
+        pixels=height_of(count),
         title=title,
         downwards=True,
         is_bars=True,
