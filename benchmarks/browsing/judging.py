@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from browsing.page import OpenPage
+from browsing.watching import Interaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from playwright.sync_api import Browser, Locator
 
     from browsing.watching import Times
@@ -19,14 +17,6 @@ if TYPE_CHECKING:
 SECTIONS = {"Performance": ".changes b", "Errors": "[data-card]", "Compare": ".verdict"}
 _EXAMPLES = ("within", "errors", ".ts-shown")
 _PAGE_OF_EXAMPLES = ("within", "errors", ".ts-examples")
-
-
-@dataclass(frozen=True)
-class View:
-    """One thing that is timed: its name, and what gives the times of repetition `number`."""
-
-    name: str
-    measure: Callable[[int], Times]
 
 
 class Judge(OpenPage):
@@ -53,11 +43,11 @@ class Judge(OpenPage):
         sheet.locator(".bk-Canvas").first.scroll_into_view_if_needed()
         self.watcher.quiet()
 
-    def views(self) -> list[View]:
+    def views(self) -> list[Interaction]:
         """Return every view; all sections must be there."""
         return [*self._performance(), *self._errors(), *self._compare(), *self._runs()]
 
-    def _performance(self) -> list[View]:
+    def _performance(self) -> list[Interaction]:
         watcher, section = self.watcher, self.section("performance")
         by_tag, cards = ("picture", "By tag"), ("figure", "Confidence threshold", "dl")
 
@@ -92,17 +82,17 @@ class Judge(OpenPage):
             return pill(number, ("Counts", "Rates"), "picture", "Confusion")
 
         return [
-            View("Performance: tag", lambda number: chosen("Tag", number)),
-            View("Performance: slice", lambda number: chosen("Slice", number)),
-            View(
+            Interaction("Performance: tag", lambda number: chosen("Tag", number)),
+            Interaction("Performance: slice", lambda number: chosen("Slice", number)),
+            Interaction(
                 "Performance: sorted otherwise",
                 lambda number: pill(number, ("F1", "Precision", "Recall", "Support", "Name"), *by_tag),
             ),
-            View("Performance: counts or rates", rates),
-            View("Performance: threshold", slide),
-            View("Performance: cost", cost),
-            View("Performance: bar to its rows", lambda number: self._click("By tag", number)),
-            View("Performance: cell to its rows", lambda number: self._click("Confusion", number)),
+            Interaction("Performance: counts or rates", rates),
+            Interaction("Performance: threshold", slide),
+            Interaction("Performance: cost", cost),
+            Interaction("Performance: bar to its rows", lambda number: self._click("By tag", number)),
+            Interaction("Performance: cell to its rows", lambda number: self._click("Confusion", number)),
         ]
 
     def _click(self, title: str, number: int) -> Times:
@@ -113,7 +103,7 @@ class Judge(OpenPage):
         x, y = places[(11 * number + 5) % len(places)]
         return self.watcher.time(lambda: self.page.mouse.click(box["x"] + x, box["y"] + y), *_EXAMPLES)
 
-    def _errors(self) -> list[View]:
+    def _errors(self) -> list[Interaction]:
         watcher, section = self.watcher, self.section("errors")
 
         def kind(number: int) -> Times:
@@ -152,15 +142,15 @@ class Judge(OpenPage):
             return watcher.time(item.click, *_PAGE_OF_EXAMPLES)
 
         return [
-            View("Errors: tag", lambda number: chosen("Tag of the examples", number, *_EXAMPLES)),
-            View("Errors: kind", kind),
-            View("Errors: order", order),
-            View("Errors: next page", page),
-            View("Errors: cards or table", layout),
-            View("Errors: open an example", opened),
+            Interaction("Errors: tag", lambda number: chosen("Tag of the examples", number, *_EXAMPLES)),
+            Interaction("Errors: kind", kind),
+            Interaction("Errors: order", order),
+            Interaction("Errors: next page", page),
+            Interaction("Errors: cards or table", layout),
+            Interaction("Errors: open an example", opened),
         ]
 
-    def _compare(self) -> list[View]:
+    def _compare(self) -> list[Interaction]:
         watcher, section = self.watcher, self.section("compare")
 
         def flip(number: int) -> Times:
@@ -179,16 +169,22 @@ class Judge(OpenPage):
             self.reach("Over the runs")
             return self._choose("compare", "Figure", number, "picture", "Over the runs")
 
-        return [View("Compare: fixed or broken", flip), View("Compare: metric", metric), View("Compare: cell", cell)]
+        return [
+            Interaction("Compare: fixed or broken", flip),
+            Interaction("Compare: metric", metric),
+            Interaction("Compare: cell", cell),
+        ]
 
-    def _runs(self) -> list[View]:
+    def _runs(self) -> list[Interaction]:
         why, sentences = ("within", "compare", ".why"), ("within", "performance", ".ts-summary")
         return [
-            View(
+            Interaction(
                 "Compare: another run to compare with",
                 lambda number: self._choose("compare", "Compared with", number, *why),
             ),
-            View("Performance: another run", lambda number: self._choose("performance", "Run", number, *sentences)),
+            Interaction(
+                "Performance: another run", lambda number: self._choose("performance", "Run", number, *sentences)
+            ),
         ]
 
     def _choose(self, section: str, label: str, number: int, *where: str) -> Times:

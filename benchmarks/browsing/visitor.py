@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from browsing.page import OpenPage
+from browsing.watching import Interaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,14 +81,6 @@ class Visitor(OpenPage):
         """Fill in the field for words, and wait until every view has followed."""
         self.page.get_by_label("Contains").fill(text)
         self.watcher.quiet()
-
-
-@dataclass(frozen=True)
-class Interaction:
-    """What is timed: its name, and what gives the times of repetition `number`."""
-
-    name: str
-    measure: Callable[[int], Times]
 
 
 def words_for(number: int) -> str:

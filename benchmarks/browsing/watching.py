@@ -167,6 +167,14 @@ class Times:
     all: float
 
 
+@dataclass(frozen=True)
+class Interaction:
+    """What is timed: its name, and what gives the times of repetition `number`."""
+
+    name: str
+    measure: Callable[[int], Times]
+
+
 class Watcher:
     """Takes the times of one page, which must have been made with `SCRIPT`."""
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 CLEAR = "#00000000"
 """The colour of a rectangle that is only there to be clicked."""
 _MARGIN = 10
+_FIGURE_SIZE = "13px"
 # Of drawings that a click may have meant: it can be on its way while the next one is.
 _REMEMBERED = 8
 # Which drawing the browser shows goes along with a click.
@@ -165,7 +166,7 @@ class RectangleChart(Viewer):
         # Selecting is what a click does by itself, and would fade all other rectangles.
         quads.nonselection_glyph = quads.selection_glyph = None
         self._texts = plot.text(
-            "x", "y", "text", source=self._figures, x_offset=6, text_baseline="middle", text_font_size="13px"
+            "x", "y", "text", source=self._figures, x_offset=6, text_baseline="middle", text_font_size=_FIGURE_SIZE
         )
         self._mark = Span(location=0, dimension="height", line_dash="dashed", line_width=2, visible=False)
         plot.add_layout(self._mark)
@@ -173,7 +174,9 @@ class RectangleChart(Viewer):
         plot.add_tools(HoverTool(renderers=[quads], tooltips=[("", "@tip")], point_policy="follow_mouse"))
         plot.js_on_event("tap", CustomJS(args={"source": self._source, "clicked": self._clicked}, code=_TELL))
         self._clicked.on_change("data", self._tapped)
-        room = CustomJS(args={"plot": plot, "figures": self._figures, "font": f"13px {FONT}"}, code=_MAKE_ROOM)
+        room = CustomJS(
+            args={"plot": plot, "figures": self._figures, "font": f"{_FIGURE_SIZE} {FONT}"}, code=_MAKE_ROOM
+        )
         plot.js_on_change("inner_width", room)
         self._figures.js_on_change("data", room)
         ring_for_keys_only(plot)

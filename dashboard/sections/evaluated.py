@@ -49,9 +49,8 @@ class EvaluatedSection(Section):
 
     @property
     def is_current(self) -> bool:
-        """Whether what was read is of the run on show; if not, `fill` follows, and work for it would be lost."""
-        # Without a choice it is the default run, whichever that was when it was read.
-        return self.evaluation is not None and self.state.selection.run_id in ("", self.evaluation.run_id)
+        """Whether what was read is of the run on show; if not, `fill` follows."""
+        return self.evaluation is not None and self._is_on_show(self.evaluation.run_id)
 
     def fill(self) -> None:
         """Show the evaluation, or hide everything where there is none; on the event loop."""
@@ -59,12 +58,7 @@ class EvaluatedSection(Section):
 
     def _read_later(self) -> None:
         run_id = self._run_id()
-        run(
-            self._worker,
-            lambda: self._read(run_id),
-            lambda read: self._opened(*read, run_id),
-            working=self._wait,
-        )
+        run(self._worker, lambda: self._read(run_id), lambda read: self._opened(*read, run_id), working=self._wait)
 
     def _read(self, run_id: str) -> tuple[Evaluation | None, str]:
         try:

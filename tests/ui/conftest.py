@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import pandas as pd
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, TimeoutError, expect
 
@@ -89,6 +91,14 @@ class Visit:
             # What is still being built may move the field between press and release, which is no click.
             field.click()
         item.click()
+
+    def saved(self, count: int, folder: Path) -> list[str]:
+        """Save all examples of Errors, so many of them, and return the ids in the file, sorted."""
+        button = self.section("errors").get_by_role("button", name=re.compile(rf"^Download all {count:,} "))
+        with self.page.expect_download(timeout=PATIENCE_MS) as download:
+            button.click()
+        download.value.save_as(folder / "rows.csv")
+        return sorted(pd.read_csv(folder / "rows.csv", dtype=str)["id"])
 
 
 @pytest.fixture

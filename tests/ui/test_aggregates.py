@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from playwright.sync_api import expect
 
-from .conftest import PATIENCE_MS, ROOT
+from .conftest import ROOT
+from .judged_rows import judged
 from .test_compare import BASE
 from .test_data import sheet
 from .test_explore_charts import click
@@ -22,14 +23,6 @@ if TYPE_CHECKING:
     from .conftest import Visit
 
 pytestmark = pytest.mark.ui
-
-
-def judged(run_id: str) -> pd.DataFrame:
-    """The rows that a run was judged on, read without the engine."""
-    rows = pd.read_parquet(ROOT / "data" / "runs" / run_id / "predictions.parquet").astype({"id": str})
-    rows = rows[rows["split"] == "test"].set_index("id", drop=False)
-    chances = [name for name in rows if name.startswith("probability:")]
-    return rows.assign(confidence=rows[chances].max(axis=1), right=rows["tag"] == rows["predicted_tag"])
 
 
 @pytest.fixture
@@ -47,19 +40,12 @@ def truth() -> pd.DataFrame:
 
 def test_what_is_clicked_is_what_is_saved(demo_server: str, visit: Visit, truth: pd.DataFrame, tmp_path: Path) -> None:
     visit.open(f"{demo_server}/app?run={PROMOTED}&compare={BASE}&slice=short_text&tag=mlops")
-    page, errors = visit.page, visit.page.locator(".section-errors").last
-
-    def saved(count: int) -> set[str]:
-        button = errors.get_by_role("button", name=re.compile(rf"^Download all {count:,} "))
-        with page.expect_download(timeout=PATIENCE_MS) as download:
-            button.click()
-        download.value.save_as(tmp_path / "rows.csv")
-        return set(pd.read_csv(tmp_path / "rows.csv", dtype=str)["id"])
+    errors = visit.page.locator(".section-errors").last
 
     def leads(act: Callable[[], object], mask: pd.Series) -> None:
         act()
         expect(errors.locator(".ts-shown b")).to_have_text(f"{mask.sum():,}")
-        assert saved(mask.sum()) == set(truth["id"][mask])
+        assert visit.saved(mask.sum(), tmp_path) == sorted(truth["id"][mask])
 
     performance, right, was = visit.section("performance"), truth["right"], truth["was_right"]
     slices, tags = sheet(performance, "By slice"), sheet(performance, "By tag")

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from playwright.sync_api import expect
 
-from .conftest import APP, PATIENCE_MS
+from .conftest import APP
 from .planted_runs import KNITTING, TAGS, Planted, planted_home, read_planted, slices_of
 from .test_data import sheet
 from .test_explore_charts import press
@@ -53,10 +53,7 @@ def leads(visit: Visit, planted: Planted, tmp_path: Path) -> Callable[[Locator, 
         errors = visit.page.locator(".section-errors").last
         expect(errors.locator(".ts-shown")).to_have_text(f"{len(ids):,} of {total:,} examples: {words}")
         visit.page.wait_for_url(lambda _url: query(visit).get("run") == run_id)
-        with visit.page.expect_download(timeout=PATIENCE_MS) as download:
-            errors.get_by_role("button", name=re.compile(rf"^Download all {len(ids):,} ")).click()
-        download.value.save_as(tmp_path / "rows.csv")
-        assert sorted(pd.read_csv(tmp_path / "rows.csv", dtype=str)["id"]) == sorted(ids)
+        assert visit.saved(len(ids), tmp_path) == sorted(ids)
 
     return click
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urlsplit
 
-import pandas as pd
 import pytest
 from playwright.sync_api import expect
 
 from dashboard.sections.errors.listing import PAGE_SIZE
 
-from .conftest import ROOT
+from .judged_rows import judged
+from .test_links import query
 from .test_walk import PROMOTED, RUNS
 
 if TYPE_CHECKING:
@@ -24,18 +23,8 @@ pytestmark = pytest.mark.ui
 BASE = min(RUNS, key=lambda run_id: RUNS[run_id]["created"])
 
 
-def answers(run_id: str) -> pd.DataFrame:
-    """The rows that a run was judged on."""
-    frame = pd.read_parquet(ROOT / "data" / "runs" / run_id / "predictions.parquet")
-    return frame[frame["split"] == "test"].set_index("id")
-
-
-def query(visit: Visit) -> dict[str, str]:
-    return {name: values[0] for name, values in parse_qs(urlsplit(visit.page.url).query).items()}
-
-
 def test_a_cell_leads_to_its_rows_and_both_runs_are_in_the_link(demo_server: str, visit: Visit) -> None:
-    before, after = answers(BASE), answers(PROMOTED)
+    before, after = judged(BASE), judged(PROMOTED)
     has = after["tag"] == "mlops"
     knew = [(frame["predicted_tag"].reindex(after.index) == "mlops") == has for frame in (before, after)]
     fixed = after.index[~knew[0] & knew[1]]
@@ -67,7 +56,7 @@ def test_a_cell_leads_to_its_rows_and_both_runs_are_in_the_link(demo_server: str
 
 def flipped(before: str, after: str, tag: str) -> dict[str, set[str]]:
     """Ids of the examples of which a run knows whether they have a tag, and the other one does not."""
-    frames = answers(before), answers(after)
+    frames = judged(before), judged(after)
     has = frames[1]["tag"] == tag
     knew = [(frame["predicted_tag"].reindex(has.index) == tag) == has for frame in frames]
     return {"fixed": set(has.index[~knew[0] & knew[1]]), "broken": set(has.index[knew[0] & ~knew[1]])}

@@ -17,10 +17,10 @@ from engine.findings.tokens import count_tokens
 from engine.runs.store import DirectoryStore
 from engine.runs.tokenizer import words_of
 
-from .conftest import APP, FRAMES, ROOT
+from .conftest import APP, ROOT
 from .test_data import home as home
+from .test_data import scroll_to, sheet
 from .test_data import server as server
-from .test_data import sheet
 from .test_walk import PROMOTED, rows
 
 if TYPE_CHECKING:
@@ -76,14 +76,7 @@ def truth() -> pd.DataFrame:
 
 def reach(data: Locator, title: str) -> Locator:
     """Scroll until a sheet is built, as each is when it comes near."""
-    data.page.mouse.move(700, 500)
-    heading = data.locator(f"h3:text-is('{title}')")
-    for _ in range(60):
-        if heading.count():
-            break
-        data.page.mouse.wheel(0, 300)
-        data.page.wait_for_timeout(100)
-        data.page.evaluate(FRAMES)
+    scroll_to(data, title)
     found = sheet(data, title)
     found.scroll_into_view_if_needed()
     return found

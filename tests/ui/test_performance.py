@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
-import pandas as pd
 import pytest
 from playwright.sync_api import expect
 
@@ -16,11 +15,14 @@ from dashboard.evaluation.selection import parse_selection
 from engine.runs.store import DirectoryStore
 
 from .conftest import ROOT
+from .judged_rows import judged
 from .test_data import sheet
 from .test_explore_charts import click
 from .test_walk import PROMOTED
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from dashboard.evaluation.evaluation import Evaluation
 
     from .conftest import Visit
@@ -35,10 +37,7 @@ def evaluation() -> Evaluation:
 
 @pytest.fixture(scope="module")
 def truth() -> pd.DataFrame:
-    rows = pd.read_parquet(ROOT / "data" / "runs" / PROMOTED / "predictions.parquet").astype({"id": str})
-    rows = rows[rows["split"] == "test"]
-    chances = [name for name in rows if name.startswith("probability:")]
-    return rows.assign(confidence=rows[chances].max(axis=1), right=rows["tag"] == rows["predicted_tag"])
+    return judged(PROMOTED)
 
 
 def examples_of(url: str) -> str:

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from .conftest import ROOT
+from .test_data import scroll_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,14 +41,8 @@ def alive(visit: Visit, server: str) -> tuple[int, int]:
 def look_at_data(page: Page) -> None:
     data = page.locator(".section-data")
     for title in ("Findings", "Over time", "Map of the texts", "Characteristic words"):
-        heading = data.get_by_role("heading", name=title, exact=True)
-        for _ in range(60):
-            if heading.count():
-                break
-            page.mouse.move(700, 500)
-            page.mouse.wheel(0, 300)
-            page.wait_for_timeout(100)
-        heading.scroll_into_view_if_needed()
+        scroll_to(data, title)
+        data.get_by_role("heading", name=title, exact=True).scroll_into_view_if_needed()
     expect(data.locator(".ts-legend")).to_be_visible()
     expect(data.locator(".bk-Canvas")).to_have_count(6)
     data.get_by_label("Contains").fill("model")

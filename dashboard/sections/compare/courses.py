@@ -10,9 +10,10 @@ from dashboard.components.clickable import Clickable
 from dashboard.components.heading import sub_heading
 from dashboard.components.layout import columns, surface
 from dashboard.evaluation.selection import COURSES
+from dashboard.sections.compare.verdict import COUNTS_CSS
 from dashboard.sections.compare.way import show_course
 from dashboard.text import safe_text
-from dashboard.theme import OUTCOME_COLOURS, colour
+from dashboard.theme import colour
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,13 +33,7 @@ MEANINGS = {
 }
 _SIGNS = {1: ("1", "●", "right"), 0: ("0", "○", "wrong"), -1: ("-", "·", "not judged")}
 _CSS = f"""
-.counts {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; }}
-.counts button {{ display: flex; flex-direction: column; border: 1px solid {colour("line")}; border-radius: 10px;
-  padding: 10px 14px; }}
-.counts button:not(:disabled):hover {{ background: {colour("raised")}; border-color: {colour("accent")}; }}
-.counts b {{ display: block; font-size: 22px; line-height: 1.25; font-variant-numeric: tabular-nums; }}
-.counts .fixed {{ border-left: 5px solid {OUTCOME_COLOURS["correct"]}; }}
-.counts .broken {{ border-left: 5px solid {OUTCOME_COLOURS["wrong"]}; }}
+{COUNTS_CSS}
 .counts small {{ display: block; color: {colour("muted")}; font-size: 13px; }}
 p {{ color: {colour("muted")}; font-size: 14px; margin-top: 10px; }}
 """

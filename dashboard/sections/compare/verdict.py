@@ -32,15 +32,17 @@ _CSS = f"""
 .verdict .worse {{ color: color-mix(in srgb, {OUTCOME_COLOURS["wrong"]} 70%, {colour("text")}); }}
 .why {{ margin-top: 6px; font-variant-numeric: tabular-nums; }}
 """
-_COUNTS_CSS = f"""
+COUNTS_CSS = f"""
 .counts {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; }}
-.counts button {{ border: 1px solid {colour("line")}; border-radius: 10px; padding: 10px 14px; }}
+.counts button {{ display: flex; flex-direction: column; border: 1px solid {colour("line")}; border-radius: 10px;
+  padding: 10px 14px; }}
 .counts button:not(:disabled):hover {{ background: {colour("raised")}; border-color: {colour("accent")}; }}
 .counts b {{ display: block; font-size: 22px; line-height: 1.25; font-variant-numeric: tabular-nums; }}
 .counts .fixed {{ border-left: 5px solid {OUTCOME_COLOURS["correct"]}; }}
 .counts .broken {{ border-left: 5px solid {OUTCOME_COLOURS["wrong"]}; }}
 .counts span {{ color: {colour("muted")}; font-size: 14px; }}
 """
+"""Of a row of counts, each a button; all begin at one height, however much is said of them."""
 
 
 class Verdict(Viewer):
@@ -58,7 +60,7 @@ class Verdict(Viewer):
         self._pair: RunPair | None = None
         self._words = markup("", _CSS)
         self._cards = MetricCards()
-        self._counts = Clickable(_COUNTS_CSS, on_pick=self._picked)
+        self._counts = Clickable(COUNTS_CSS, on_pick=self._picked)
         self._view = surface(self._words, self._cards, self._counts)
 
     def __panel__(self) -> pn.viewable.Viewable:

@@ -246,8 +246,7 @@ class PerformanceSection(Section):
     def _compare(self) -> None:
         """Compare with the chosen run, else with the one before."""
         evaluation, chosen = self.evaluation, str(self.state.runs.against)
-        # Of another run all is read anew.
-        if evaluation is not None and self.state.selection.run_id in ("", evaluation.run_id):
+        if evaluation is not None and self._is_on_show(evaluation.run_id):
             self._start("change", lambda: change_of(self.catalogue, evaluation, chosen), self._show_change)
 
     def _show_change(self, change: Change) -> None:
