@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
+from dashboard.text import sentence_of
 from engine.dataset.problems import quoted
 from engine.errors import TagscopeError
 from engine.exploration.filter import FilterError
@@ -180,7 +181,7 @@ def _tokens(bundle: Bundle | None, cleaned: str) -> tuple[tuple[Token, ...] | No
     try:
         tokenizer = bundle.tokenizer()
     except TagscopeError as error:
-        return None, 0, str(error)
+        return None, 0, sentence_of(error)
     return tokens_of(tokenizer, cleaned), tokenizer.max_tokens, ""
 
 

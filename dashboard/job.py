@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 
+from dashboard.text import sentence_of
 from engine.errors import TagscopeError
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class Job(Generic[Value]):
             self._value = self._work(report)
             self.status = Status("done", share=1.0)
         except TagscopeError as error:
-            self.status = Status("failed", sentence=str(error))
+            self.status = Status("failed", sentence=sentence_of(error))
         except BaseException:
             # The trace goes to the log as of any thread; visitors must not wait for ever.
             self.status = Status("failed", sentence="An internal mistake ended this; the server's log says which.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dashboard.job import Job
+from dashboard.text import sentence_of
 from engine.errors import BundleError, DataError
 
 if TYPE_CHECKING:
@@ -104,4 +105,4 @@ def choose_embeddings(bundles: Iterable[Bundle]) -> tuple[AttachedEmbeddings | N
 
 
 def _unusable(bundle: Bundle, error: Exception) -> str:
-    return f"Not by the embeddings of run {bundle.manifest.short_id}, which cannot be used: {error}"
+    return f"Not by the embeddings of run {bundle.manifest.short_id}, which cannot be used: {sentence_of(error)}"

@@ -28,6 +28,7 @@ from dashboard.sections.inference import InferencePane
 from dashboard.sections.performance.section import PerformanceSection
 from dashboard.splash import page_template
 from dashboard.state import DashboardState
+from dashboard.text import sentence_of
 from dashboard.theme import MATERIAL_THEME
 from dashboard.url import MAX_LINK_TEXT, BadValue, Field, UrlState, check_length, check_member, filter_fields
 from dashboard.warm import is_warming, warm_up
@@ -144,7 +145,7 @@ def url_fields(state: DashboardState, catalogue: Catalogue) -> list[Field]:
             if value and checked_run_id(value) not in known:
                 raise BadValue(f"The link's run {value} is not here; the default run is shown instead.")
         except TagscopeError as error:
-            raise BadValue(f"The link's run cannot be shown: {error}") from None
+            raise BadValue(f"The link's run cannot be shown: {sentence_of(error)}") from None
 
     def of_report(kind: str) -> Any:
         def members() -> list[str]:

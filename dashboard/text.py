@@ -7,8 +7,11 @@ The labels of Material widgets show plain text already.
 from __future__ import annotations
 
 import html
+import os
 import re
 from collections import Counter
+
+from config.settings import get_settings
 
 # What a browser would not show or would use to reorder its neighbours: C0/C1 controls (except tab and line feed),
 # bidirectional overrides and isolates, and lone surrogates, which cannot be encoded as UTF-8 at all.
@@ -60,6 +63,17 @@ def safe_text(value: object, limit: int | None = DEFAULT_LIMIT) -> str:
         With `&`, `<`, `>` and both quotes escaped.
     """
     return html.escape(plain_text(value, limit), quote=True)
+
+
+def sentence_of(error: BaseException) -> str:
+    """Return what a mistake says, with the files of the home named as they are called from there.
+
+    Where a server keeps its files concerns only who runs it, and makes a sentence long. Commands, between backticks,
+    stay as they are: they are run anywhere.
+    """
+    parts = str(error).split("`")
+    parts[::2] = [part.replace(f"{get_settings().home}{os.sep}", "") for part in parts[::2]]
+    return "`".join(parts)
 
 
 def label_text(value: object, limit: int = LABEL_LIMIT) -> str:

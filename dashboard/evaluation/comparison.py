@@ -10,7 +10,7 @@ import numpy as np
 from dashboard.evaluation.one_copy import one_copy
 from dashboard.evaluation.rows import PackedMasks
 from dashboard.evaluation.selection import FLIPS, SelectionError
-from dashboard.text import plain_text
+from dashboard.text import plain_text, sentence_of
 from engine.errors import TagscopeError
 from engine.evaluation.comparison import Comparison, compare
 from engine.evaluation.guard import Shared, guard
@@ -132,7 +132,7 @@ def pair_of(before: Evaluation, after: Evaluation, saved: Mapping[str, str]) -> 
         masks = PackedMasks((name, mask[rows]) for name, mask in newer.slices.masks.items())
     except TagscopeError as error:
         masks = PackedMasks()
-        shared = dataclasses.replace(shared, remarks=(*shared.remarks, str(error)))
+        shared = dataclasses.replace(shared, remarks=(*shared.remarks, sentence_of(error)))
     # Not by the probabilities, which take ten times as long to read as all else: only an order of examples needs them.
     found = compare(shared.true, shared.before, shared.after, shared.tags, masks)
     return RunPair(before.run_id, after.run_id, _small(shared), found, masks)

@@ -18,6 +18,7 @@ import pandas as pd
 
 from dashboard.evaluation.rows import Slicing
 from dashboard.shelf import Shelf
+from dashboard.text import sentence_of
 from engine.errors import RunNotFoundError, TagscopeError
 from engine.runs.manifest import checked_run_id
 
@@ -174,7 +175,7 @@ class Evaluations:
             try:
                 found.append(self.get(run_id))
             except TagscopeError as error:
-                left_out[run_id] = str(error)
+                left_out[run_id] = sentence_of(error)
         return found, left_out
 
     def relatives(self, run_id: str) -> tuple[str, ...]:
@@ -202,7 +203,7 @@ class Evaluations:
         try:
             dataset = self._runs.dataset(digest)
         except TagscopeError as error:
-            remarks.append(f"There are figures, but no texts and no slices. {error}")
+            remarks.append(f"There are figures, but no texts and no slices. {sentence_of(error)}")
         with self._reading:
             answers = read_answers(bundle, dataset)
         if dataset is not None:

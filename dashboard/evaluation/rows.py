@@ -12,6 +12,7 @@ import pandas as pd
 from dashboard.evaluation.one_copy import one_copy
 from dashboard.evaluation.selection import NO_TAG
 from dashboard.shelf import Shelf
+from dashboard.text import sentence_of
 from engine.dataset.splits import SPLITS
 from engine.errors import DataError, TagscopeError
 from engine.evaluation.declared_slices import SPACED, DeclaredSlice, spaced_words
@@ -85,7 +86,7 @@ def slices_of(run: Evaluation, definitions: dict[str, Any], before: Slices | Non
             try:
                 yield name, slice_masks(frame, {name: definition})[name]
             except TagscopeError as error:
-                problems[name] = str(error)
+                problems[name] = sentence_of(error)
 
     return Slices(definitions, PackedMasks(found()), problems)
 

@@ -17,6 +17,7 @@ from dashboard.sections.explore.exploration import Exploration
 from dashboard.sections.explore.findings import FindingsList
 from dashboard.sections.explore.samples_table import SamplesTable
 from dashboard.sections.explore.text_map import TextMapView
+from dashboard.text import sentence_of
 from engine.errors import TagscopeError
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class DataSection(Section):
         try:
             return self.catalogue.samples(run_id), ""
         except TagscopeError as error:
-            return None, str(error)
+            return None, sentence_of(error)
 
     def _work(self, busy: bool) -> None:
         if self._body is not None and self.exploration.samples is not None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dashboard.components.message import Message
 from dashboard.sections.base import Section, run
+from dashboard.text import sentence_of
 from engine.errors import TagscopeError
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class EvaluatedSection(Section):
         try:
             return self.catalogue.evaluations.get(run_id), ""
         except TagscopeError as error:
-            return None, str(error)
+            return None, sentence_of(error)
 
     def _wait(self, busy: bool) -> None:
         if busy:

@@ -11,7 +11,7 @@ from dashboard.components.layout import columns, section, stack, surface
 from dashboard.components.markup import markup
 from dashboard.components.message import Message
 from dashboard.sections.base import Section, is_served
-from dashboard.text import safe_text
+from dashboard.text import safe_text, sentence_of
 from dashboard.theme import colour, tag_colours
 from dashboard.url import MAX_LINK_TEXT
 from engine.errors import RunNotFoundError, TagscopeError
@@ -175,7 +175,7 @@ class InferencePane(Section):
                     raise
                 return None, NOT_THERE.format(host=host), "problem"
         except TagscopeError as error:
-            return None, str(error), "problem"
+            return None, sentence_of(error), "problem"
 
     def _is_here(self, run_id: str) -> bool:
         try:

@@ -141,9 +141,10 @@ def seen(section: Any) -> str:
 
 
 def said(section: Any, words: str) -> int:
-    """In how many of its messages a section says something; none of them is more than sentences."""
+    """In how many of its messages a section says something; none is more than sentences, or says where the home is."""
     messages = re.findall(r'<div class="ts-message[^"]*"[^>]*>(.*?)</div>', seen(section), re.DOTALL)
     assert not any("Traceback" in one or "Error:" in one or "\n" in one.strip() for one in messages)
+    assert str(load_settings().home) not in seen(section)
     return sum(one.count(words) for one in messages)
 
 

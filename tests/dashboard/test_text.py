@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import html
 import unicodedata
+from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.text import label_text, plain_text, safe_text, unique_labels
+from dashboard.text import label_text, plain_text, safe_text, sentence_of, unique_labels
+from engine.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @given(st.text())
@@ -58,3 +63,9 @@ def test_labels_that_begin_alike_keep_their_ends() -> None:
 def test_a_value_that_looks_like_a_numbered_label_does_not_collide() -> None:
     values = ["same" + "x" * 50, "same" + "x" * 60, label_text("same" + "x" * 50) + " (2)"]
     assert len(set(unique_labels(values))) == 3
+
+
+def test_a_sentence_names_files_from_the_home_and_leaves_commands_as_they_are(home: Path) -> None:
+    command = f"`tagscope check {home}/config/a.toml`"
+    error = DataError(f"{home}/config/a.toml is damaged; run {command}, or mend /config/b.toml.")
+    assert sentence_of(error) == f"config/a.toml is damaged; run {command}, or mend /config/b.toml."

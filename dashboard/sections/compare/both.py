@@ -13,7 +13,7 @@ from dashboard.components.markup import markup
 from dashboard.components.message import Message
 from dashboard.components.work import Worker
 from dashboard.sections.base import run
-from dashboard.text import safe_text
+from dashboard.text import safe_text, sentence_of
 from dashboard.theme import colour, tag_colours
 from engine.errors import RunNotFoundError, TagscopeError
 
@@ -137,7 +137,7 @@ def _answer(catalogue: Catalogue, text: str, run_id: str) -> Answer:
                 raise
             return None, NOT_THERE.format(host=host)
     except TagscopeError as error:
-        return None, str(error)
+        return None, sentence_of(error)
 
 
 def answer_html(name: str, prediction: Prediction | None, colours: dict[str, str], same: bool | None) -> str:

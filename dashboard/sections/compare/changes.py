@@ -16,6 +16,7 @@ from dashboard.evaluation.selection import ExampleSelection
 from dashboard.sections.base import run
 from dashboard.sections.compare.changes_html import LIST_CSS, TABLE_CSS, list_html, table_html
 from dashboard.sections.compare.way import show_flips
+from dashboard.text import sentence_of
 from engine.errors import TagscopeError
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def moved_most(pair: RunPair, after: Evaluation, flip: str) -> Moved:
     try:
         rows = after.positions(selection, "moved")
     except TagscopeError as error:
-        remark = f"In the order of the data: {error}"
+        remark = f"In the order of the data: {sentence_of(error)}"
         try:
             rows = after.positions(selection)
         except TagscopeError as cause:
@@ -150,7 +151,7 @@ def moved_most(pair: RunPair, after: Evaluation, flip: str) -> Moved:
         before = after.others.get(pair.before)
         then = before.examples(_rows_before(pair, chosen))
     except TagscopeError as error:
-        return Moved(flip, len(rows), (), (), str(error))
+        return Moved(flip, len(rows), (), (), sentence_of(error))
     return Moved(flip, len(rows), tuple(after.examples(chosen)), tuple(then), remark)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from dashboard.run_entry import RunEntry
+from dashboard.text import sentence_of
 from engine.errors import TagscopeError
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def family_of(catalogue: Catalogue, after: str, before: str, over: str) -> Famil
     try:
         entries = catalogue.relatives(after)[:MOST_OFFERED]
     except TagscopeError as error:
-        return Family(problem=str(error))
+        return Family(problem=sentence_of(error))
     picked = over.split(",") if over else [entry.run_id for entry in entries[:MOST_BY_ITSELF]]
     chosen = dict.fromkeys(run_id for run_id in (*picked, after, before) if run_id)
     return Family(tuple(entries), tuple(chosen))

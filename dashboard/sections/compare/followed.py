@@ -10,6 +10,7 @@ from dashboard.sections.compare.matrix import Matrix, matrix_of
 from dashboard.sections.compare.matrix_view import Head
 from dashboard.sections.compare.timeline import Point, points_of
 from dashboard.sections.compare.words import point_name
+from dashboard.text import sentence_of
 from engine.errors import TagscopeError
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def follow_runs(
         history = evaluations.history(family.chosen, order, reference)
         points = points_of(history, metric, evaluations, lambda point: point_name(point, order))
     except TagscopeError as error:
-        return str(error)
+        return sentence_of(error)
     return Followed(family, history, points, by_tag_of(history), patterns_of(history))
 
 
@@ -88,7 +89,7 @@ def compare_runs(catalogue: Catalogue, followed: Followed, base: str, order: str
         try:
             pairs.append(catalogue.evaluations.pair(base, run_id))
         except TagscopeError as error:
-            said.append(str(error))
+            said.append(sentence_of(error))
     pairs.reverse()
     models = {entry.run_id: entry.manifest.model for entry in followed.family.entries}
     heads = {}

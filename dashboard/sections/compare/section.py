@@ -20,7 +20,7 @@ from dashboard.sections.compare.matrix_view import MatrixView
 from dashboard.sections.compare.timeline import Timeline
 from dashboard.sections.compare.verdict import Verdict
 from dashboard.sections.evaluated import EvaluatedSection
-from dashboard.text import plain_text
+from dashboard.text import plain_text, sentence_of
 from engine.errors import TagscopeError
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class CompareSection(EvaluatedSection):
             try:
                 return self.catalogue.evaluations.pair(before, after), ""
             except TagscopeError as error:
-                return None, str(error)
+                return None, sentence_of(error)
 
         def show(found: tuple[RunPair | None, str]) -> None:
             self._show(*found)

@@ -9,6 +9,7 @@ from panel.custom import JSComponent
 
 from dashboard.components.work import Worker
 from dashboard.sections.base import follow, run
+from dashboard.text import sentence_of
 from dashboard.theme import HTML_CSS, colour
 from engine.errors import DataError, TagscopeError
 
@@ -140,7 +141,7 @@ class Download(JSComponent):
         try:
             order = self._order()
         except TagscopeError as error:
-            self.sentence = str(error)
+            self.sentence = sentence_of(error)
             return
 
         def show(job: Job[Any] | None) -> None:

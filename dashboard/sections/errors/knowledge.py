@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dashboard.components.work import Worker
 from dashboard.sections.base import follow, has_loop, run
+from dashboard.text import sentence_of
 from engine.errors import TagscopeError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def read_known(catalogue: Catalogue, evaluation: Evaluation) -> Known:
     try:
         samples = catalogue.samples(evaluation.run_id)
     except TagscopeError as error:
-        return Known(None, str(error))
+        return Known(None, sentence_of(error))
     if samples.digest != evaluation.dataset.digest:
         return Known(None, OTHER_DATA)
     return Known(samples, "", frozenset(name for name, part in PARTS.items() if part.kept(samples)))

@@ -11,7 +11,7 @@ from dashboard.evaluation.example import Example
 from dashboard.evaluation.selection import WRONG, ExampleSelection, parse_selection
 from dashboard.job import Job
 from dashboard.sections.errors.conditions import count_kinds
-from dashboard.text import plain_text
+from dashboard.text import plain_text, sentence_of
 from engine.dataset.fields import OTHER
 from engine.errors import TagscopeError
 
@@ -128,7 +128,7 @@ def find(evaluation: Evaluation, wanted: Wanted, before: Listing | None = None) 
     try:
         selection = parse_selection(wanted.examples)
     except TagscopeError as error:
-        return Listing(wanted, WRONG, nothing, problem=str(error))
+        return Listing(wanted, WRONG, nothing, problem=sentence_of(error))
     job = evaluation.needs(selection)
     if job is not None:
         return Listing(wanted, selection, nothing, job=job)
@@ -163,12 +163,12 @@ def _positions(
     try:
         rows = evaluation.positions(selection)
     except TagscopeError as error:
-        return np.empty(0, np.int64), counts, str(error)
+        return np.empty(0, np.int64), counts, sentence_of(error)
     try:
         return (evaluation.positions(selection, sort) if sort else rows), counts, ""
     except TagscopeError as error:
         # Without their order the examples are there all the same.
-        return rows, counts, str(error)
+        return rows, counts, sentence_of(error)
 
 
 def _rows_of(wanted: Wanted) -> tuple[str, str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from dashboard.text import sentence_of
 from engine.errors import RunNotFoundError, TagscopeError
 from engine.inference.occlusion import occlude
 
@@ -70,9 +71,9 @@ def explain(evaluation: Evaluation, example: Example) -> Why:
             return Why(sentence=NO_MODEL)
         answers = get_predictor().predict(found.texts, evaluation.run_id, errors="return")
     except RunNotFoundError as error:
-        return Why(sentence=f"The engine does not have this run: {error}")
+        return Why(sentence=f"The engine does not have this run: {sentence_of(error)}")
     except TagscopeError as error:
-        return Why(sentence=str(error))
+        return Why(sentence=sentence_of(error))
     whole = answers[0]
     if not isinstance(whole, Prediction):
         return Why(sentence=whole.error)

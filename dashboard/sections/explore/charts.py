@@ -28,7 +28,7 @@ from dashboard.sections.explore.drawing import (
     name_of,
     splits_of,
 )
-from dashboard.text import safe_text, unique_labels
+from dashboard.text import safe_text, sentence_of, unique_labels
 from engine.errors import TagscopeError
 from engine.exploration.bars import count_missing, count_tags
 from engine.exploration.filter import Filter
@@ -121,7 +121,7 @@ class FilteredChart(Viewer):
             try:
                 return self.compute(samples, selection)
             except TagscopeError as error:
-                return Shown(None, remark=safe_text(error))
+                return Shown(None, remark=safe_text(sentence_of(error)))
 
         run(self._worker, compute, lambda shown: self._show(samples, shown), working=self._working)
 

@@ -11,7 +11,7 @@ from dashboard.detail import Detail, read_detail
 from dashboard.sections.base import has_loop, run
 from dashboard.sections.explore.drawer_html import CLOSE, CSS, detail_html, framed
 from dashboard.sections.explore.drawer_pane import DrawerPane, row_of
-from dashboard.text import safe_text
+from dashboard.text import safe_text, sentence_of
 from engine.errors import TagscopeError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Drawer(Viewer):
             try:
                 return read_detail(exploration.catalogue, samples, run_id, row)
             except TagscopeError as error:
-                return str(error)
+                return sentence_of(error)
 
         def show(answer: Detail | str) -> None:
             if exploration.chosen.row != row or samples is not exploration.samples:

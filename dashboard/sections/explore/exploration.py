@@ -13,6 +13,7 @@ import param
 from dashboard.components.work import Worker
 from dashboard.criteria import CONDITIONS, filter_of, name_in_filter, state_of
 from dashboard.sections.base import follow, has_loop, run
+from dashboard.text import sentence_of
 from engine.errors import TagscopeError
 from engine.exploration.filter import Filter, FilterError
 from engine.exploration.progress import StoppedError
@@ -229,7 +230,7 @@ def _select_usable(explorer: Explorer, filter: Filter, problems: dict[str, str],
             raise
         except TagscopeError as error:
             unknown = _why_unknown(value) if attribute == "finding" else None
-            problems[attribute] = unknown or str(error)
+            problems[attribute] = unknown or sentence_of(error)
             if attribute in AWAITED and unknown is None and (attribute != "missing" or PLACE in value):
                 lacking.add(attribute)
     return _Answer(explorer, explorer.select(usable, stop=stop), problems, frozenset(lacking))
@@ -242,5 +243,5 @@ def _why_unknown(kind: str) -> str | None:
     try:
         specs([kind])
     except TagscopeError as error:
-        return str(error)
+        return sentence_of(error)
     return None

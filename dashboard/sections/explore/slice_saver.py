@@ -14,7 +14,7 @@ from dashboard.criteria import CONDITIONS, filter_of, name_in_filter
 from dashboard.sections.base import run
 from dashboard.sections.explore.slice_form import CSS, Card, form_html
 from dashboard.sliced_filter import NoSliceError, slice_of
-from dashboard.text import plain_text
+from dashboard.text import plain_text, sentence_of
 from engine.errors import TagscopeError
 from engine.evaluation.slices_file import NameTakenError, save_slice
 
@@ -111,9 +111,9 @@ class SliceSaver(Viewer):
         except NoSliceError as error:
             lost = tuple(name for name in CONDITIONS if name_in_filter(name) in error.conditions)
             others = any(text for name, text in self._conditions().items() if name not in lost)
-            return str(error), lost if others else ()
+            return sentence_of(error), lost if others else ()
         except TagscopeError as error:
-            return str(error), ()
+            return sentence_of(error), ()
         return "", ()
 
     # What the visitor does
@@ -193,7 +193,7 @@ class SliceSaver(Viewer):
             evaluation = self._exploration.catalogue.evaluations.get(run_id)
             mask = evaluation.slice_mask(name)
         except TagscopeError as error:
-            return str(error)
+            return sentence_of(error)
         count = int(np.count_nonzero(mask))
         if not count:
             return f"None of the {evaluation.rows:,} rows that this run is judged on is in it, so it has no figures."
@@ -221,5 +221,5 @@ def _save(samples: Samples, filter: Filter, name: str, *, replace: bool) -> _Sav
             None, f"There is a slice “{shown}” already. Take another name, or replace it for everybody.", True
         )
     except TagscopeError as error:
-        return _Saved(None, str(error))
+        return _Saved(None, sentence_of(error))
     return _Saved(selection)

@@ -9,6 +9,7 @@ from dashboard.report import report_of_evaluation
 from dashboard.sections.performance.confusion import confused
 from dashboard.sections.performance.overall import ranked
 from dashboard.sections.performance.scored import of_slices, of_tags
+from dashboard.text import sentence_of
 from engine.errors import TagscopeError
 
 if TYPE_CHECKING:
@@ -92,8 +93,8 @@ def read_run(catalogue: Catalogue, run_id: str, against: str) -> RunRead:
         report, problem = catalogue.report(run_id), ""
     except TagscopeError as error:
         if not run_id:
-            return RunRead(run_id, problem=str(error), kind="hint")
-        problem = str(error)
+            return RunRead(run_id, problem=sentence_of(error), kind="hint")
+        problem = sentence_of(error)
         try:
             report = report_of_evaluation(catalogue.evaluations.get(run_id))
         except TagscopeError:
@@ -129,7 +130,7 @@ def sureness_of(evaluation: Evaluation) -> Sureness:
     try:
         return Sureness(ranked(evaluation), evaluation.coverage, evaluation.calibration)
     except TagscopeError as error:
-        return Sureness(problem=str(error))
+        return Sureness(problem=sentence_of(error))
 
 
 def change_of(catalogue: Catalogue, evaluation: Evaluation, against: str) -> Change:
@@ -141,4 +142,4 @@ def change_of(catalogue: Catalogue, evaluation: Evaluation, against: str) -> Cha
             return Change()
         return Change(catalogue.evaluations.pair(other, evaluation.run_id), is_before=other == earlier)
     except TagscopeError as error:
-        return Change(problem=f"There is no change to show: {error}")
+        return Change(problem=f"There is no change to show: {sentence_of(error)}")

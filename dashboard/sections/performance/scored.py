@@ -9,6 +9,7 @@ import numpy as np
 
 from dashboard.components.cards import Card
 from dashboard.evaluation.selection import ExampleSelection
+from dashboard.text import sentence_of
 from engine.errors import TagscopeError
 from engine.evaluation.counts import Counts, count_slices
 from engine.evaluation.estimates import Estimate, Scores, proportion
@@ -85,7 +86,7 @@ def of_slices(evaluation: Evaluation) -> tuple[dict[str, Scored], list[str]]:
     try:
         slices = evaluation.slices
     except TagscopeError as error:
-        return {}, [str(error)]
+        return {}, [sentence_of(error)]
     counts = count_slices(evaluation.true, evaluation.predicted, evaluation.tags, slices.masks)
     return {name: _of_slice(evaluation, name, one) for name, one in counts.items()}, list(slices.problems.values())
 

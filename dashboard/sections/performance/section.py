@@ -19,7 +19,7 @@ from dashboard.sections.performance.parts import Part
 from dashboard.sections.performance.scored import of_file
 from dashboard.sections.performance.threshold import ThresholdView
 from dashboard.sections.performance.weak_slices import WeakSlicesView
-from dashboard.text import plain_text
+from dashboard.text import plain_text, sentence_of
 from engine.errors import TagscopeError
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ class PerformanceSection(Section):
             found = self.catalogue.evaluations.get(run_id)
             found.report  # noqa: B018  made here, off the event loop
         except TagscopeError as error:
-            return None, str(error)
+            return None, sentence_of(error)
         return found, ""
 
     def _opened(self, evaluation: Evaluation | None, problem: str, run_id: str) -> None:
